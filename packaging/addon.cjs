@@ -1,5 +1,5 @@
-// Loads the addon from the package that has it for this processor and C library: one for glibc cannot be loaded by a Node for
-// musl, nor the other way round.
+// Loads the addon from the package for this processor and C library: a Node for musl cannot load an addon for glibc, nor the
+// other way round.
 "use strict";
 const base = `wirespan-linux-${process.arch}`;
 

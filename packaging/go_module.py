@@ -1,4 +1,4 @@
-"""A Go module as a zip in the form that `go mod` reads (https://go.dev/ref/mod#zip-files).
+"""Packs a Go module as a zip in the form that `go mod` reads (https://go.dev/ref/mod#zip-files).
 
 usage: python3 go_module.py FOLDER LICENSE VERSION OUT
 """
@@ -19,7 +19,7 @@ files = {
 files["LICENSE"] = pathlib.Path(licence)
 with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
     for name in sorted(files):
-        # With one time for all, equal sources make equal zips.
+        # One timestamp for all files, so that the same sources produce the same zip.
         entry = zipfile.ZipInfo(f"{module}@v{version}/{name}")
         entry.external_attr = 0o644 << 16
         archive.writestr(entry, files[name].read_bytes(), zipfile.ZIP_DEFLATED)

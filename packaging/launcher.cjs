@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// What the npm package's command starts: any Node can read it, and says so if it is too old for the rest.
+// The npm package's command. Any Node can read it, and it reports if Node is too old for the rest.
 "use strict";
 var path = require("path");
 
@@ -28,7 +28,7 @@ if (!isThere) {
 }
 var flags = require("fs").readFileSync(path.join(root, "cli/node-flags"), "latin1").trim().split(" ");
 var main = path.join(root, "dist/wirespan.cjs");
-// In place of this process, so that signals and the exit code are the agent's.
+// Replaces this process, so that signals and the exit code are the agent's.
 process.execve(
   process.execPath,
   [process.execPath].concat(flags, main, process.argv.slice(2)),

@@ -1,5 +1,5 @@
-// Sends `ORDERS` orders over `CONNECTIONS` connections, and beside them what the shop cannot give: `GIFTS` and `REVIEWS` requests;
-// then one that meets a crash. Prints one line of JSON for each: its path, its trace, and how long it took.
+// Sends `ORDERS` orders over `CONNECTIONS` connections, and `GIFTS` and `REVIEWS` requests that the shop cannot answer; then one
+// that causes a crash. Prints a line of JSON for each: its path, its trace, and how long it took.
 import { once } from "node:events";
 import { Agent, request } from "node:http";
 import { text } from "node:stream/consumers";
@@ -36,7 +36,7 @@ await Promise.all([
   several("gift", GIFTS),
   ...Array.from({ length: Number(REVIEWS) }, () => ask("reviews")),
 ]);
-// Over a connection that was used before: TLS itself sends data before the answer to a connection's first request.
+// Over a connection that has been used before: TLS itself sends data before the answer to a connection's first request.
 await ask("crash");
 agent.destroy();
 await flush();

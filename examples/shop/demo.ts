@@ -1,5 +1,5 @@
-// `npm run demo`: a shop of three services over lossy, slow links, the agent, a Collector and Jaeger; prints the trace of one
-// slow order, and those of three requests that fail, with what the kernel did inside of them. usage: demo.ts [--once] [--readme] [--orders N]
+// `npm run demo`: a shop of three services over lossy, slow links, the agent, a Collector and Jaeger; prints the traces of one
+// slow order and of three requests that fail, with the kernel's events in them. usage: demo.ts [--once] [--readme] [--orders N]
 // --readme: puts the slow order's trace into the project's README.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -19,10 +19,10 @@ import { build } from "./town.ts";
 import { waterfall } from "./waterfall.ts";
 
 const LOSS = { requests: 8, answers: 29 } as const;
-/** Spans of the kernel inside of an application's trace. */
+/** Kernel spans in an application's trace. */
 const TROUBLE = ["tcp retransmit", "tcp drop"];
 
-/** By path: what is wrong there. */
+/** By path: what goes wrong there. */
 const FAILURES = {
   gift: "nobody listens",
   reviews: "a firewall drops all packets",
@@ -46,7 +46,7 @@ function stop(text: string): never {
   process.exit(2);
 }
 
-/** Builds missing backends, and says so first. */
+/** Builds missing backends, after a message that says so. */
 function prepare(): void {
   if (process.getuid?.() !== 0) stop("requires root: it makes network namespaces and loads BPF programs");
   if (!postgresFolder()) stop("requires PostgreSQL's server programs (Debian: apt-get install postgresql)");
@@ -62,7 +62,7 @@ function prepare(): void {
   installDriver(say);
 }
 
-/** The agent's configuration: everything to the Collector, traces to Jaeger as well. */
+/** The agent's configuration: everything goes to the Collector, and traces also to Jaeger. */
 function configuration(collector: Collector, jaeger: Jaeger, town: readonly Netns[]): string {
   return stringify({
     version: 1,
@@ -76,7 +76,7 @@ function configuration(collector: Collector, jaeger: Jaeger, town: readonly Netn
   });
 }
 
-/** The slowest order in whose trace the kernel reports trouble, with its spans. */
+/** The slowest order whose trace has problems reported by the kernel, with its spans. */
 async function worst(jaeger: Jaeger, orders: readonly Asked[]): Promise<[Asked, Under<Span>[]] | undefined> {
   for (const order of orders.toSorted((a, b) => b.ms - a.ms)) {
     const spans = await jaeger.trace(order.trace);
@@ -85,7 +85,7 @@ async function worst(jaeger: Jaeger, orders: readonly Asked[]): Promise<[Asked, 
   return undefined;
 }
 
-/** What the kernel retransmitted, by its own counters, beside what is in the traces of requests. */
+/** Retransmissions by the kernel's own counters, compared with those in the traces of requests. */
 function account(
   spans: readonly Under<Span>[],
   asked: readonly Asked[],
@@ -116,7 +116,7 @@ async function main(): Promise<void> {
   const scratch = mkdtempSync(join(tmpdir(), "wirespan-demo-"));
   await using made = new AsyncDisposableStack();
   made.defer(() => rmSync(scratch, { recursive: true }));
-  // Ctrl-C, at any time: what was started ends with the demo.
+  // On Ctrl-C, at any time, everything that was started ends with the demo.
   process.once("SIGINT", () => {
     interrupted = true;
     const exit = () => process.exit(130);
@@ -141,7 +141,7 @@ async function main(): Promise<void> {
   const wishes = { orders: Number(values.orders), connections: 6, gifts: 10, reviews: 3 };
   const asked = await shopping(town.customers, wishes);
   await shop[Symbol.asyncDispose]();
-  // Connections go on after their programs have ended, and may still retransmit.
+  // Connections outlive their programs, and may still retransmit.
   for (const netns of netnses) await netns.settled();
   const retransmitted = await Promise.all(
     netnses.map(async (netns) => (await netns.counters())["Tcp.RetransSegs"] ?? 0),
@@ -172,6 +172,6 @@ async function main(): Promise<void> {
 }
 
 await main().catch((error: unknown) => {
-  // Whatever fails from here on does so because it is being stopped.
+  // From here on, failures are caused by stopping.
   if (!interrupted) throw error;
 });

@@ -1,4 +1,4 @@
-// Brings telemetry out of a network namespace: TCP on 127.0.0.1:PORT here, a Unix socket there.
+// Forwards telemetry out of a network namespace: from TCP on 127.0.0.1:PORT to a Unix socket.
 import { connect, createServer } from "node:net";
 import { pipeline } from "node:stream";
 

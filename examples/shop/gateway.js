@@ -1,5 +1,5 @@
-// The shop's front: GET /order asks the stock service over HTTPS and PostgreSQL, then answers. GET /gift, /reviews and /crash ask
-// for what cannot be had: of a service that does not run, of one behind a closed firewall, and of one that crashes.
+// The shop's front end: GET /order queries the stock service over HTTPS, and PostgreSQL, then answers. GET /gift, /reviews and /crash
+// fail: they call a service that does not run, one behind a closed firewall, and one that crashes.
 import { readFileSync } from "node:fs";
 import { createServer, get } from "node:http";
 import { Agent, request } from "node:https";

@@ -1,4 +1,4 @@
-// The shop's programs, each in its namespace, and the way out for their telemetry.
+// The shop's programs, each in its namespace, and the forwarding of their telemetry.
 import { execFile, execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, chownSync, existsSync } from "node:fs";
@@ -20,11 +20,11 @@ const OTLP_PORT = 4318;
 
 interface How {
   readonly env: Readonly<Record<string, string>>;
-  /** The line that says that it has started. */
+  /** The line that it prints when it has started. */
   readonly ready: RegExp;
 }
 
-/** Starts a program and waits for its line. What it says on standard error is shown if it ends before. */
+/** Starts a program and waits for its line. If it ends before that, its standard error is shown. */
 async function started(
   netns: Netns,
   program: string,
@@ -57,11 +57,11 @@ async function started(
   return { [Symbol.asyncDispose]: dispose };
 }
 
-/** What runs in the services' processes beside them; `env`: what it reads. */
+/** Additional code in the services' processes; `env`: its environment. */
 export interface Beside {
   /** A module, imported first. */
   readonly node: string;
-  /** A program that runs the one that its first word names. */
+  /** A program that runs the program named by its first argument. */
   readonly python: string;
   readonly env: Readonly<Record<string, string>>;
 }
@@ -83,7 +83,7 @@ function sdk(service: string): Readonly<Record<string, string>> {
   };
 }
 
-/** Brings what arrives at the OTLP port of these namespaces to `port` of this one's 127.0.0.1. */
+/** Forwards what arrives at the OTLP port of these namespaces to 127.0.0.1:`port` of this one. */
 export async function forwardTelemetry(
   netnses: readonly Netns[],
   socket: string,
@@ -138,7 +138,7 @@ async function startGateway(
   return await started(netns, process.execPath, node("gateway.js", beside), { env, ready: /^ready$/ });
 }
 
-/** A running shop; its last spans leave when it ends. */
+/** A running shop; its last spans are sent when it ends. */
 export async function openShop(
   town: Town,
   { scratch, otlp, beside }: { readonly scratch: string; readonly otlp: number; readonly beside?: Beside },
@@ -158,7 +158,7 @@ export async function openShop(
   return { [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
-/** Installs the gateway's driver for PostgreSQL if it is missing. Throws what npm says. */
+/** Installs the gateway's driver for PostgreSQL if it is missing. Throws npm's error. */
 export function installDriver(say: (text: string) => void = () => {}): void {
   if (existsSync(join(folder, "node_modules/pg"))) return;
   say("installing PostgreSQL's driver for the gateway (npm ci in examples/shop)");
@@ -184,7 +184,7 @@ async function startDatabase(
   const items =
     "CREATE TABLE items AS SELECT id, id * 3 % 100 AS price, repeat(md5(id::text), 400) AS description " +
     "FROM generate_series(0, 99) id";
-  // A session without a server; each line is a statement.
+  // Single-user mode: a session without a server; each line is a statement.
   execFileSync(
     join(programs, "postgres"),
     ["--single", "-c", "log_min_messages=fatal", "-D", join(home, "data"), "postgres"],
@@ -205,7 +205,7 @@ async function startDatabase(
   return server;
 }
 
-/** One request of the customers'. */
+/** One request of the customers. */
 export interface Asked {
   readonly path: "order" | "gift" | "reviews" | "crash";
   readonly trace: string;
@@ -213,17 +213,17 @@ export interface Asked {
   readonly ms: number;
 }
 
-/** How many of what: see customers.js. */
+/** The number of each kind of request: see customers.js. */
 export interface Wishes {
   readonly orders: number;
   readonly connections: number;
-  /** Each a connect that is refused. */
+  /** Each causes a connect that is refused. */
   readonly gifts: number;
-  /** Each a connect that gets no answer. */
+  /** Each causes a connect that gets no answer. */
   readonly reviews: number;
 }
 
-/** Runs the customers to their end; what they asked for. */
+/** Runs the customers until they end; returns their requests. */
 export async function shopping(netns: Netns, wishes: Wishes, beside?: Beside): Promise<Asked[]> {
   const env = {
     ...process.env,

@@ -38,7 +38,7 @@ class Stock(BaseHTTPRequestHandler):
             return
         item = int(asked)
         serving.context = context_of(self.headers.get("traceparent"))
-        # Some tens of segments, as an answer with history has.
+        # Some tens of segments, like an answer that includes history.
         body = json.dumps({"stock": item * 7 % 100, "history": [item * day % 997 for day in range(6000)]}).encode()
         self.send_response(200)
         self.send_header("content-type", "application/json")

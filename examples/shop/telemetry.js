@@ -1,4 +1,4 @@
-// OpenTelemetry's SDK, as an application sets it up; spans go to OTEL_EXPORTER_OTLP_ENDPOINT.
+// Sets up OpenTelemetry's SDK as an application does; spans go to OTEL_EXPORTER_OTLP_ENDPOINT.
 import { context, propagation, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { NodeSDK } from "@opentelemetry/sdk-node";
 
@@ -27,7 +27,7 @@ export function calling(name, attributes, work) {
   return within(name, SpanKind.CLIENT, attributes, context.active(), work);
 }
 
-/** A server span around `work`, a child of what the request's headers name. */
+/** A server span around `work`, a child of the span that the request's headers name. */
 export function serving(name, headers, work) {
   return within(name, SpanKind.SERVER, {}, propagation.extract(context.active(), headers), work);
 }
@@ -39,7 +39,7 @@ export function traceHeaders() {
   return headers;
 }
 
-/** Sends what is still to be sent. */
+/** Sends what is still queued. */
 export async function flush() {
   await sdk.shutdown();
 }

@@ -11,12 +11,12 @@ export interface Town extends AsyncDisposable {
 
 export const addresses = { gateway: "10.221.1.1", stock: "10.221.2.2", database: "10.221.3.2" } as const;
 
-/** The ports of the services. */
+/** Ports of the services. */
 export const PORTS = { gateway: 8080, stock: 8443, database: 5432 } as const;
-/** Of the stock service's host: one at which nobody listens, and one that a firewall closes without an answer. */
+/** Ports of the stock service's host: one on which nothing listens, and one that a firewall drops silently. */
 export const CLOSED = { gift: 8450, reviews: 8451 } as const;
 
-/** Of the packets with payload, one in this many is lost. */
+/** One in this many packets with payload is lost. */
 export interface Loss {
   readonly requests: number;
   readonly answers: number;
@@ -38,7 +38,7 @@ export async function build({ loss, rate }: { readonly loss: Loss; readonly rate
   for (const netns of [customers, gateway, stock, database]) {
     await netns.run("nft", "add table inet road");
     await netns.run("nft", "add chain inet road in { type filter hook input priority 0; }");
-    // Packets of a handshake and acknowledgements alone are shorter.
+    // Handshake packets and pure acknowledgements are shorter.
     const payload = 'iifname != "lo" meta length > 90';
     const ports = `{ ${Object.values(PORTS).join(", ")} }`;
     for (const [match, every] of [

@@ -1,9 +1,9 @@
-// One trace as a waterfall of text, from what Jaeger's query API returned.
+// Draws one trace as a text waterfall, from the response of Jaeger's query API.
 import { attributesOf, type Span, type Under } from "../../test/backend/otlp.ts";
 
 const BAR = 44;
 
-/** What a span of the kernel's says, in a few words, by attribute. */
+/** A kernel span's attributes in a few words. */
 const NOTES = [
   "wirespan.tcp.retransmit.type",
   "wirespan.drop.reason",

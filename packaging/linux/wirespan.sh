@@ -1,5 +1,5 @@
 #!/bin/sh
-# /usr/bin/wirespan: the package's own Node with the flags that the service has.
+# /usr/bin/wirespan: the package's own Node with the same flags as the service.
 home=/usr/lib/wirespan
 # shellcheck disable=SC2046 # the flags are words
 exec "$home/node" $(cat "$home/cli/node-flags") "$home/dist/wirespan.cjs" "$@"

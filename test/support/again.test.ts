@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { report } from "./mocha.ts";
 
-/** An agent that has missed as many events as `unseen`. */
+/** An agent that has missed `unseen` events. */
 const agent = `
   import assert from "node:assert/strict";
   import { countUnseen } from "ROOT/test/support/unseen.ts";
@@ -10,7 +10,7 @@ const agent = `
   let runs = 0;`;
 
 describe("a test that fails", () => {
-  it("is run again if the agent missed events meanwhile, and listed", async () => {
+  it("is run again, and listed, if the agent missed events during the run", async () => {
     const { passed, failures, reruns } = await report(`${agent}
       it("once", () => {
         if (runs++ === 0) unseen += 7;
@@ -40,7 +40,7 @@ describe("a test that fails", () => {
     assert.deepEqual([failures.length, reruns.length], [1, 3]);
   });
 
-  it("is run again with the workload of its suite, if events were missed during that", async () => {
+  it("is run again with its suite's workload if events were missed during that", async () => {
     const { passed, failures, reruns } = await report(`${agent}
       const order = [];
       describe("outer", () => {

@@ -1,8 +1,8 @@
-// Mocha's root hook. A failed test is run again if the agent itself has meanwhile counted events that the kernel showed
-// to no program, and for no other reason; together with the hooks of its suite, if it was during those.
+// Mocha's root hook. A failed test is run again if, during the run, the agent itself counted events that the kernel showed
+// to no program, and for no other reason; if they were missed in its suite's hooks, these are run again, too.
 import { unseenSoFar } from "./unseen.ts";
 
-/** Something that failed, and was run again. */
+/** A test or hook that failed and was run again. */
 export interface Rerun {
   readonly title: string;
   readonly message: string;
@@ -19,14 +19,14 @@ export const reruns: Rerun[] = [];
 /** Events that were not shown while a suite's `before` hooks ran. */
 const before = new WeakMap<Mocha.Suite, number>();
 
-/** With the hooks that mocha keeps for itself. */
+/** A suite with mocha's private list of hooks. */
 interface Suite extends Mocha.Suite {
   getHooks(kind: "beforeAll" | "afterAll"): Mocha.Hook[];
 }
 
 type Body = (this: Mocha.Context) => unknown;
 
-/** Its failure, if there was one, and the events that were not shown meanwhile. */
+/** Its failure, if any, and the number of events that were not shown during the run. */
 async function attempt(body: Body, context: Mocha.Context): Promise<{ error?: Error; unseen: number }> {
   const first = await unseenSoFar(false);
   try {

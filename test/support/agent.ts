@@ -23,7 +23,7 @@ const ownMain = fileURLToPath(new URL(`../../${MAIN}`, import.meta.url));
 export interface AgentOptions {
   /** The module that is started: cli/main.ts of another clone, if not this one's. */
   readonly main?: string;
-  /** The network namespace that it runs in; the test's own by default. */
+  /** The network namespace that it runs in; by default the test's own. */
   readonly netns?: Netns;
   /** Words in front of the agent's own, such as `unshare --time --fork --kill-child`. */
   readonly through?: readonly string[];
@@ -31,11 +31,11 @@ export interface AgentOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** YAML, written to a file that `--config` names. */
   readonly config?: string;
-  /** Milliseconds until it must be ready, and until it must have ended; DEADLINE by default. */
+  /** Milliseconds within which it must be ready, and must end when asked; DEADLINE by default. */
   readonly limit?: number;
 }
 
-/** The end of an agent: all lines of its standard output and error, and its exit code (null: by a signal). */
+/** What remains of an agent: all lines of its standard output and error, and its exit code (null: ended by a signal). */
 export interface Ended {
   readonly stdout: readonly string[];
   readonly stderr: readonly string[];
@@ -70,7 +70,7 @@ export async function startAgent(args: readonly string[], options: AgentOptions 
   }
 }
 
-/** A running agent; disposal stops one that still runs, and kills it if it does not end. */
+/** A running agent; disposal stops it if it still runs, and kills it if it does not end. */
 export class Agent implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #folder: string;
@@ -111,7 +111,7 @@ export class Agent implements AsyncDisposable {
     return this.#stderr;
   }
 
-  /** Events that the kernel did not show to it, as far as it has reported them; it does at its end. */
+  /** Events that the kernel did not show to it; it reports them when it ends. */
   get unseen(): number {
     const said = this.#stderr.map((line) => /this kernel did not show (\d+) event/.exec(line)?.[1] ?? 0);
     return Math.max(0, ...said.map(Number));
@@ -123,7 +123,7 @@ export class Agent implements AsyncDisposable {
     return this.#rows;
   }
 
-  /** The line of standard error that says so. */
+  /** The line of standard error with the page's address. */
   ready(): Promise<Row> {
     return this.#until("ready", () => this.#stderr.map(parse).find((row) => row?.ready === true));
   }
@@ -133,7 +133,7 @@ export class Agent implements AsyncDisposable {
     return this.#until("enough", () => (enough(this.rows) ? this.rows : undefined));
   }
 
-  /** Asks it to end and waits for that; throws if it takes longer than the limit. */
+  /** Stops it and waits until it has ended; throws if that takes longer than the limit. */
   async stop(signal: "SIGINT" | "SIGTERM" = "SIGTERM"): Promise<Ended> {
     this.#signal(signal);
     return await this.#within("did not end", this.#ended);
@@ -152,7 +152,7 @@ export class Agent implements AsyncDisposable {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  /** To the agent itself: unshare, which waits for it, ignores signals. Returns whether it was there. */
+  /** Signals the agent itself, since unshare, which waits for it, ignores signals. Returns whether it exists. */
   #signal(signal: NodeJS.Signals): boolean {
     const inner = this.#isWrapped ? childOf(this.pid) : undefined;
     return inner === undefined ? this.#child.kill(signal) : process.kill(inner, signal);
@@ -175,7 +175,7 @@ export class Agent implements AsyncDisposable {
       const found = look();
       if (found !== undefined) return found;
       if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
-        // What it printed last may still be in the pipe.
+        // Its last output may still be in the pipe.
         const { code, signal } = await this.#ended;
         const last = look();
         if (last !== undefined) return last;

@@ -1,5 +1,4 @@
-// Everything that `npm run package` makes, made once per process, in a copy of the project; removed when the process
-// ends.
+// All packages of `npm run package`, built once per process in a copy of the project; removed when the process ends.
 import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -17,7 +16,7 @@ export function allPackages(): string {
   return made;
 }
 
-/** Makes the bundle and the packages of a copy of the project; the folder with the packages. */
+/** Builds the bundle and the packages of a copy of the project; returns the folder with the packages. */
 export function makePackages(clone: string): string {
   for (const tool of ["tools/bundle.ts", "tools/package/main.ts"])
     execFileSync(process.execPath, [tool], { cwd: clone, stdio: ["ignore", "ignore", "inherit"] });

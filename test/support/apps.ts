@@ -10,7 +10,7 @@ const folder = fileURLToPath(new URL("../apps/", import.meta.url));
 
 export type Language = "node" | "python" | "go";
 
-/** One end of the connection, as the application counted it. */
+/** One end of a connection, as the application counted it. */
 export interface AppEnd {
   readonly app: Language;
   readonly role: "client" | "server";
@@ -24,13 +24,13 @@ export interface AppEnd {
   readonly received: number;
 }
 
-/** A connection between two of them. */
+/** A connection between two applications. */
 export interface Exchange {
   readonly client: AppEnd;
   readonly server: AppEnd;
 }
 
-/** Why programs in that language cannot run here; undefined if they can. */
+/** The reason why programs in that language cannot run here; undefined if they can. */
 export function missing(language: Language): string | undefined {
   const program = { node: process.execPath, python: "python3", go: "go" }[language];
   try {
@@ -96,7 +96,7 @@ export async function serve(
   };
 }
 
-/** One request of 1,000 bytes, over a connection of its own; the client has ended when this returns. */
+/** Sends one request of 1,000 bytes over a new connection; the client has ended when this returns. */
 export async function ask(
   netns: Netns,
   language: Language,
@@ -118,8 +118,8 @@ export async function ask(
 }
 
 /**
- * One request of 1,000 bytes answered with 500, headers aside, over a connection of its own; both programs
- * have ended when this returns. `env` is what they get besides the test's own environment.
+ * Sends one request of 1,000 bytes, answered with 500 (not counting headers), over a new connection; both programs
+ * have ended when this returns. `env` is added to the test's own environment.
  */
 export async function exchange(
   netns: Netns,
@@ -133,7 +133,7 @@ export async function exchange(
   const at = address === undefined ? {} : { address };
   const server = await serve(netns, languages.server, { ...at, env: env.server });
   const client = await ask(netns, languages.client, { ...at, port: server.port, env: env.client });
-  // Only closed connections are reported, so this also waits for that.
+  // Only closed connections are reported, so this also waits for the close.
   const ends = { client, server: await server.closed() };
   await server.stop();
   return ends;

@@ -8,7 +8,7 @@ import { cached } from "../../tools/package/fetched.ts";
 import { RootFs } from "./rootfs.ts";
 import { skip } from "./skip.ts";
 
-/** A root to be entered by chroot; disposal removes it. */
+/** A root file system for chroot; disposal removes it. */
 export interface BareSystem extends Disposable {
   readonly path: string;
   /** The folder with a Node that runs there. */
@@ -16,7 +16,7 @@ export interface BareSystem extends Disposable {
   readonly libc: "glibc" | "musl";
 }
 
-/** Skips the suite of this `before` hook if there is nothing to make it with. */
+/** Skips the suite of this `before` hook if it cannot be created here. */
 export async function debian(context: Mocha.Context, release: "bookworm" | "trixie"): Promise<BareSystem> {
   const root = await RootFs.create(context, release);
   return {
@@ -33,7 +33,7 @@ const NODE = {
   sha256: "28d078b2ced9e2069516e652dc4b1380e7a1a7f2d3934eccd1611586d283ba4c",
 } as const;
 
-/** Skips the suite of this `before` hook if there is nothing to make it with. */
+/** Skips the suite of this `before` hook if it cannot be created here. */
 export async function musl(context: Mocha.Context): Promise<BareSystem> {
   if (process.arch !== "x64") skip(context, "the Node for musl is one for x64");
   const made = await cached(`musl-node-${NODE.version}`, (part) => {

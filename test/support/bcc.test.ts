@@ -5,12 +5,12 @@ import { bcc } from "./bcc.ts";
 
 const { plugins } = await importPlugins(installedPlugins());
 
-/** As one word each: bcc's headings of ranges hold a space or not. */
+/** Splits headings into words: bcc's range headings may contain a space. */
 const titles = ({ trace }: Plugin, flags: Readonly<Record<string, boolean>>) =>
   trace.columns(flags).map(({ title }) => title.replace(", ", ","));
 
 describe("compared with bcc's tools", () => {
-  it("there is a plugin for each, and no other", () => {
+  it("there is a plugin for each, and no others", () => {
     assert.deepEqual(Object.keys(bcc).sort(), [...installedPlugins()].sort());
   });
 

@@ -13,9 +13,9 @@ export interface Bcc {
   readonly added?: Readonly<Record<string, string>>;
   /** Columns with the same content under another heading. */
   readonly renamed?: Readonly<Record<string, string>>;
-  /** Rows, or bytes, that bcc's tool prints for the golden workload; undefined: none that can be distinguished. */
+  /** Rows, or bytes, that bcc's tool prints for the golden workload; undefined if they cannot be distinguished. */
   readonly prints?: number;
-  /** Why that differs from what happened. */
+  /** Why that differs from what really happened. */
   readonly wrong?: string;
 }
 

@@ -1,9 +1,9 @@
-// The BPF programs in the kernel, found without any tool.
+// Finds the BPF programs in the kernel without any tool.
 import { readdirSync, readFileSync } from "node:fs";
 
 /**
  * One line of /proc/kallsyms for every loaded BPF program, ending in `bpf_prog_TAG_NAME`, a tab and
- * `[bpf]`. It begins with the program's address, so the same program loaded again is another line.
+ * `[bpf]`. It begins with the program's address, so loading the same program again gives a different line.
  * Only root sees the addresses.
  */
 export function loadedPrograms(): Set<string> {
@@ -29,7 +29,7 @@ function held(pid: number, key: string): string[] {
     try {
       return how();
     } catch {
-      return gone; // the process has ended, or closed it meanwhile
+      return gone; // the process has ended, or has closed it
     }
   };
   const fds = read(() => readdirSync(folder), []);

@@ -1,4 +1,4 @@
-// BPF objects of tests, built like the project's own.
+// Builds BPF objects of tests like the project's own.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 const root = join(import.meta.dirname, "../..");
 
 function make(target: string): Buffer {
-  // Other tests may ask for the same one.
+  // Other tests may build the same one.
   execFileSync("flock", [root, "make", "-s", "-C", root, target], { stdio: ["ignore", "ignore", "pipe"] });
   return readFileSync(join(target.startsWith("/") ? "" : root, target));
 }

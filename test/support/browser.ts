@@ -4,7 +4,7 @@ import { delimiter, join } from "node:path";
 import puppeteer, { type Browser } from "puppeteer-core";
 import { skip } from "./skip.ts";
 
-/** Debian's and others' names of it. */
+/** Its names in Debian and elsewhere. */
 const NAMES = ["chromium", "chromium-browser", "google-chrome"];
 
 function found(): string | undefined {
@@ -14,18 +14,18 @@ function found(): string | undefined {
         accessSync(join(folder, name), constants.X_OK);
         return join(folder, name);
       } catch {
-        // Not there.
+        // Not installed under this name.
       }
     }
   }
   return undefined;
 }
 
-/** Starts it; undefined if there is none here. */
+/** Starts it; undefined if it is not installed. */
 export async function launchBrowser(): Promise<Browser | undefined> {
   const executablePath = found();
   if (executablePath === undefined) return undefined;
-  // As root it has no sandbox; /dev/shm is small in containers.
+  // It cannot use its sandbox as root; /dev/shm is small in containers.
   return await puppeteer.launch({
     executablePath,
     args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],

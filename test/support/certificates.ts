@@ -12,7 +12,7 @@ export function hasOpenssl(): boolean {
 export class Certificates {
   readonly folder: string;
 
-  /** `folder` gets `NAME.pem` and `NAME.key` of whatever is made. */
+  /** Each call creates `NAME.pem` and `NAME.key` in `folder`. */
   constructor(folder: string) {
     this.folder = folder;
   }
@@ -37,7 +37,7 @@ export class Certificates {
     );
   }
 
-  /** Of an authority that was made before, for 127.0.0.1 and localhost unless `names` says otherwise. */
+  /** A certificate from an existing authority, for 127.0.0.1 and localhost unless `names` says otherwise. */
   leaf(name: string, authority: string, names = "IP:127.0.0.1,DNS:localhost"): void {
     this.#request(name, names);
     const by = ["-CA", `${authority}.pem`, "-CAkey", `${authority}.key`, "-CAcreateserial"];
@@ -56,7 +56,7 @@ export class Certificates {
     );
   }
 
-  /** One that was valid for a day of the year 2020. */
+  /** A certificate that was valid for one day in 2020. */
   expired(name: string, authority: string): void {
     this.#request(name, "IP:127.0.0.1,DNS:localhost");
     writeFileSync(this.path("index.txt"), "");
@@ -80,7 +80,7 @@ export class Certificates {
     );
   }
 
-  /** The key of `name`, behind a passphrase, as `NAME.locked`. */
+  /** Writes the key of `name`, protected by a passphrase, to `NAME.locked`. */
   lock(name: string): void {
     this.#openssl(
       "pkcs8",

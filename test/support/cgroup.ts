@@ -10,7 +10,7 @@ let made = 0;
 /** One group; disposal removes it after its last process has ended. */
 export class Cgroup implements AsyncDisposable {
   readonly #mount: string;
-  /** Below the mount, as filters name it. */
+  /** The path below the mount, as in filters. */
   readonly path: string;
 
   private constructor(mount: string, path: string) {
@@ -19,7 +19,7 @@ export class Cgroup implements AsyncDisposable {
     mkdirSync(this.#folder);
   }
 
-  /** At the top; skips the test if no cgroup v2 is mounted. */
+  /** Creates a group at the top; skips the test if no cgroup v2 is mounted. */
   static create(context: Mocha.Context): Cgroup {
     const mount = cgroup2Mount() ?? skip(context, "no cgroup v2 is mounted");
     return new Cgroup(mount, `/wirespan-${process.pid}-${++made}`);
@@ -37,7 +37,7 @@ export class Cgroup implements AsyncDisposable {
     return statSync(this.#folder, { bigint: true }).ino;
   }
 
-  /** The file that takes and lists its processes. */
+  /** The file that lists its processes and accepts new ones. */
   get processes(): string {
     return join(this.#folder, "cgroup.procs");
   }

@@ -1,4 +1,4 @@
-// For the tests: a plugin with a setting of each format, and configurations from text.
+// For tests: a plugin with a setting of each format, and configurations from text.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,7 +44,7 @@ export interface Given {
   readonly others?: readonly string[];
 }
 
-/** Loads `yaml` from a file called wirespan.yaml, in whose place messages say `wirespan.yaml`. */
+/** Loads `yaml` from a file called wirespan.yaml; in messages, its path is replaced by `wirespan.yaml`. */
 export function configOf({ yaml, env = {}, flags = [], others = [] }: Given): Config {
   const sources = { env, flags, others, plugins: [sample] };
   if (yaml === undefined) return loadConfig(sources);
@@ -58,7 +58,7 @@ export function configOf({ yaml, env = {}, flags = [], others = [] }: Given): Co
   }
 }
 
-/** The lines with the errors; throws if there are none, or another error than CONFIG_INVALID. */
+/** The lines with the errors; throws if there are none, or if the error is not CONFIG_INVALID. */
 export function faultsOf(given: Given): string[] {
   try {
     configOf(given);

@@ -150,7 +150,7 @@ class Checker {
     this.#spans.push([where, span]);
   }
 
-  /** What only all spans together show. For one failure one span is Error, which may be a child's. */
+  /** Checks that need all spans. Each failure has exactly one span with status Error, which may be a child. */
   traces(): void {
     const known = new Set(this.#spans.map(([, { traceId, spanId }]) => traceId + spanId));
     for (const [where, { traceId, spanId }] of this.#exemplars)
@@ -158,8 +158,8 @@ class Checker {
     const failed = new Set(
       this.#spans.flatMap(([, span]) => (isError(span) ? [span.traceId + span.parentSpanId] : [])),
     );
-    // Below an application's span, which others send; a failure that is reported there is unset in the connection's
-    // trace.
+    // Spans in an application's trace, whose parents the application sends. A failure that is reported there has no
+    // status in the connection's trace.
     const inTrace = this.#spans.filter(([, { attributes }]) => "wirespan.context.source" in attributes);
     const elsewhere = new Set(
       inTrace.flatMap(([, span]) => (isError(span) ? span.links.map(({ traceId }) => traceId) : [])),
@@ -284,7 +284,7 @@ class Checker {
   }
 }
 
-/** Whether the bucket of a value holds something. */
+/** Whether the bucket of a value has a count. */
 function hasCounted({ scale, zeroCount, zeroThreshold, positive }: DecodedHistogramPoint, value: number) {
   if (value <= zeroThreshold) return zeroCount > 0n;
   const counts = positive?.bucketCounts ?? [];

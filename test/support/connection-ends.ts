@@ -11,8 +11,8 @@ export function inodeOf(netns: Netns): number {
 }
 
 /**
- * Of the rows that come from now on, those of these namespaces. A namespace's number may have been used by another one
- * before, so what began earlier is excluded.
+ * The rows of these namespaces from now on. A namespace's number may have been used by another one before, so connections
+ * that began earlier are excluded.
  */
 export class Ends {
   readonly #agent: Agent;
@@ -53,7 +53,7 @@ export class Ends {
     return row ?? assert.fail();
   }
 
-  /** Both ends of the only connection, which must be of one trace, the acceptor's the opener's child. */
+  /** Both ends of the only connection; they must share a trace, with the acceptor's span a child of the opener's. */
   async both(): Promise<{ readonly opener: Row; readonly acceptor: Row }> {
     const [both] = pairs(await this.all(2));
     return both ?? assert.fail();
@@ -65,7 +65,7 @@ function summary(row: Row): string {
   return `${row.name} ${row["wirespan.connection.direction"]} ${local} to ${peer} at ${row.start ?? row.time}`;
 }
 
-/** Joins ends by their trace; throws on a trace that does not have one opener and, as its child, one acceptor. */
+/** Pairs ends by their trace; throws if a trace does not have one opener and one acceptor as its child. */
 export function pairs(rows: readonly Row[]): { readonly opener: Row; readonly acceptor: Row }[] {
   const traces = Map.groupBy(rows, (row) => row.trace_id);
   return [...traces.values()].map((ends) => {
@@ -78,7 +78,7 @@ export function pairs(rows: readonly Row[]): { readonly opener: Row; readonly ac
   });
 }
 
-/** What a program reported about its end, as the agent must report it. */
+/** A program's report about its end, in the form that the agent must report. */
 export function told(line: Connection): Row {
   const v4 = line.family === "ipv4" || line.mapped;
   const plain = (address: string) => address.replace(/^::ffff:/, "");
@@ -98,7 +98,7 @@ export function told(line: Connection): Row {
   };
 }
 
-/** Asserts what `expected` names; undefined: the row must not have it. */
+/** Asserts the fields in `expected`; undefined: the row must not have it. */
 export function assertRow(row: Row, expected: Row): void {
   const found = Object.fromEntries(Object.keys(expected).map((key) => [key, row[key]]));
   assert.deepEqual(found, expected);

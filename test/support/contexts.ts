@@ -1,4 +1,4 @@
-// Every context that the programs store, individually, which no signal reports.
+// Reads every context that the BPF programs store, which no signal reports individually.
 
 import { type AnyHandlers, ObjectReader } from "../../core/bridge/object-reader.ts";
 import { type Native, native as real } from "../../native/index.ts";
@@ -14,7 +14,7 @@ export interface KeptContext {
   readonly peerPort: number;
   /** The sequence number of the first byte that this end sent. */
   readonly first: number;
-  /** Where its bytes begin, among all that this end sent. */
+  /** The offset of its first byte in everything that this end sent. */
   readonly offset: number;
   readonly direction: "sent" | "received" | "answer";
 }

@@ -16,16 +16,16 @@ export const REFUSALS = 6;
 export const TIMEOUTS = 3;
 export const RESETS = 5;
 export const ACCEPT_ERRORS = 3;
-/** An accept queue of backlog 1 takes two of four connections; the other two get no answer and are given up. */
+/** An accept queue of backlog 1 accepts two of four connections; the other two get no answer and are abandoned. */
 const QUEUED = 2;
 export const ABORTED = 2;
 /** Frames too large for the other end's interface. */
 export const TOO_LARGE = 100;
 export const REQUESTS = 3;
-/** Connections a second of `steady`, which sends a byte in each. */
+/** Connections per second of `steady`, which sends a byte over each. */
 export const STEADY_RATE = 40;
 
-/** What a round has done, according to the programs and the firewall. */
+/** The results of a round, according to the programs and the firewall. */
 export interface Round {
   /** Connections that `pcli` established, and that `psrv` accepted. */
   readonly connected: number;
@@ -44,7 +44,7 @@ export interface Round {
 
 const ascending = (values: readonly number[]): number[] => values.toSorted((a, b) => a - b);
 
-/** What lives through all of it. */
+/** What lasts through all rounds. */
 export interface Background extends AsyncDisposable {
   /** The ports of listeners that have one connection waiting, and none. */
   readonly waiting: number;
@@ -84,15 +84,15 @@ export async function startBackground(net: Pair): Promise<Background> {
 
 const url = () => `http://${addresses.b}:${HTTP}/`;
 
-/** Before the first round. */
+/** Settings before the first round. */
 export async function prepare(net: Pair): Promise<void> {
-  // How many SYNs fit into the time that a linear schedule gives them varies. Older kernels have none.
+  // With a linear schedule the number of SYNs would vary. Older kernels do not have this sysctl.
   await net.a.run("sysctl", "-eqw", "net.ipv4.tcp_syn_linear_timeouts=0");
   for (const netns of [net.a, net.b]) await netns.sysctl({ "net.ipv6.conf.all.disable_ipv6": 1 });
   await net.a.run("tc", "qdisc", "replace", "dev", "wire0", "root", "tbf", ...SHAPED);
 }
 
-/** Every frame goes through this discipline, and a burst of them waits there. */
+/** Every frame passes through this discipline, where a burst has to wait. */
 const SHAPED = ["rate", "50mbit", "burst", "3000", "limit", "1000000"];
 
 /**
@@ -160,13 +160,13 @@ interface Frames {
   readonly dropped: number;
 }
 
-/** What a namespace's interface has counted. */
+/** The counters of a namespace's interface. */
 export async function interfaceOf(netns: Netns): Promise<Readonly<Record<"tx" | "rx", Frames>>> {
   const text = await netns.ip("-s", "-j", "link", "show", "wire0");
   return (JSON.parse(text) as { stats64: Record<"tx" | "rx", Frames> }[])[0]!.stats64;
 }
 
-/** What a rule has counted when it ends. */
+/** A rule's count when it is removed. */
 async function countedBy(rule: Rule): Promise<number> {
   const packets = await rule.packets();
   await rule.remove();

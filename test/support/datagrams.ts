@@ -1,4 +1,4 @@
-// A unix socket that receives datagrams, like that of a service manager: Node has none.
+// A Unix socket that receives datagrams, like that of a service manager; Node does not have any.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";

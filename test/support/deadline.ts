@@ -1,5 +1,5 @@
 /**
- * Milliseconds after which a test gives up what it waits for. Generous, because on a loaded machine everything takes many
- * times as long: it only ends what would wait forever.
+ * Milliseconds after which a test stops waiting. Generous, because everything takes many times as long on a loaded
+ * machine; it only prevents endless waits.
  */
 export const DEADLINE = 120_000;

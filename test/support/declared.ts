@@ -1,4 +1,4 @@
-// Everything that may be exported: the declarations of the core, the agent itself and every plugin.
+// The declarations of everything that may be exported: by the core, the agent itself and every plugin.
 
 import { FINDING } from "../../agent/finding-event.ts";
 import { INTERNAL_TELEMETRY } from "../../agent/internal-telemetry.ts";

@@ -9,14 +9,14 @@ import { type Kept, type Watch, watch } from "./engine.ts";
 import type { Netns, Rule } from "./netns.ts";
 import { countUnseen } from "./unseen.ts";
 
-/** Makes segments that no ordinary program sends; the file says which. */
+/** A program that makes segments that ordinary programs do not send; its file lists them. */
 const SEGMENTS = fileURLToPath(new URL("../segments/segments.py", import.meta.url));
 
 type Words = Readonly<Record<string, string | number>>;
 
 const words = (options: Words): string[] => Object.entries(options).map(([key, value]) => `${key}=${value}`);
 
-/** Runs it inside a namespace to its end; returns its reports, by name. */
+/** Runs it in a namespace until it ends; returns its reports, by name. */
 export async function segments(
   netns: Netns,
   what: string,
@@ -26,10 +26,10 @@ export async function segments(
   return Object.fromEntries(said.split(/\s+/).map((word) => word.split("=") as [string, string]));
 }
 
-/** One that goes on until it is stopped. */
+/** One that runs until it is stopped. */
 export interface Held extends AsyncDisposable {
   readonly pid: number;
-  /** Gives it a line. */
+  /** Writes a line to its standard input. */
   goOn(): void;
   end(): Promise<void>;
 }
@@ -51,8 +51,8 @@ export async function hold(netns: Netns, what: string, options: Words = {}): Pro
 }
 
 /**
- * Counts what the rules of a namespace drop, and compares that with what the kernel shows to a program of its own: some
- * machines leave out events. A test that this explains is repeated (again.ts).
+ * Counts what the rules of a namespace drop, and compares that with what the kernel shows to a separate BPF program, since
+ * some machines omit events. A test that fails for that reason is repeated (again.ts).
  */
 export async function witnessRules(
   netns: Netns,
@@ -73,7 +73,7 @@ export async function witnessRules(
   };
 }
 
-/** What rules dropped in a namespace, as far as it was shown to the program. */
+/** Drops by rules in a namespace, as far as they were shown to the program. */
 function shownIn(witness: BpfObject, netns: Netns): number {
   const key = new BigUint64Array([BigInt(inodeOf(netns))]);
   const shown = new BigUint64Array(1);
@@ -86,13 +86,13 @@ async function packetsOf(rules: readonly Pick<Rule, "packets">[]): Promise<numbe
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-/** Packets that rules of these namespaces have dropped, as long as the rules are there. */
+/** Packets that existing rules of these namespaces have dropped. */
 async function droppedByRules(namespaces: readonly Netns[]): Promise<number> {
   const rules = await Promise.all(namespaces.map((netns) => netns.dropped()));
   return rules.reduce((sum, packets) => sum + packets, 0);
 }
 
-/** An agent with tcpdrop that reports each drop, beside a program that counts what rules drop: see `witnessRules`. */
+/** An agent with tcpdrop that reports each drop, and a program that counts what rules drop: see `witnessRules`. */
 export class Drops implements AsyncDisposable {
   readonly watched: Watch;
   readonly #witness: BpfObject;
@@ -140,7 +140,7 @@ export class Drops implements AsyncDisposable {
     return namespaces.reduce((sum, netns) => sum + shownIn(this.#witness, netns), 0);
   }
 
-  /** What listeners of a namespace have rejected so far. */
+  /** The number of connections that listeners of a namespace have rejected so far. */
   async turnedAway(netns: Netns): Promise<number> {
     const metrics = await this.watched.collect();
     return metrics

@@ -10,7 +10,7 @@ import {
   decodeTraces,
 } from "./otlp-decode.ts";
 
-/** The batches that an encoder makes of what `feed` gives it. */
+/** The batches that an encoder makes from the input of `feed`. */
 export function collect(feed: (encoder: Encoder) => void): Batch[] {
   const encoder = new Encoder();
   const batches: Batch[] = [];

@@ -1,4 +1,4 @@
-// The engine in this process, for tests of what no output shows. This process is then the agent.
+// Runs the engine in this process, for tests of what no output shows. This process is then the agent.
 import { setTimeout as delay } from "node:timers/promises";
 import { engineParts } from "../../agent/engine-parts.ts";
 import type { Config } from "../../config/config.ts";
@@ -20,13 +20,13 @@ export interface Kept {
   readonly traceId: string;
   readonly spanId: string;
   readonly parentSpanId: string | undefined;
-  /** Of spans only. */
+  /** Only for spans. */
   readonly traceState: string | undefined;
   readonly error: string | undefined;
   /** An event's are the same. */
   readonly start: Time;
   readonly end: Time;
-  /** Of spans only. */
+  /** Only for spans. */
   readonly kind: Span["kind"] | undefined;
   readonly attributes: AnyAttributes;
   readonly resource: Resource;
@@ -34,7 +34,7 @@ export interface Kept {
   readonly links: readonly string[];
 }
 
-/** Milliseconds without what is waited for, after which the agent is asked whether it was shown. */
+/** Milliseconds of waiting after which the agent is asked whether the event was shown to it. */
 const PATIENCE = 10_000;
 
 const hex = (id: Uint8Array | undefined): string => (id ? Buffer.from(id).toString("hex") : "");
@@ -43,7 +43,7 @@ type Values = Readonly<Record<string, string>>;
 
 function configOf(plugins: readonly Plugin[], settings: Values): Config {
   const flags = Object.entries({
-    // Takes the verifier longer than everything else, and few tests need it.
+    // It takes the verifier longer than everything else, and few tests need it.
     ...{ strict: "true", "log.level": "error", "correlate.enabled": "false" },
     // Room for the largest burst: this process, which makes the workload too, may read late.
     "ring.core": "32MiB",
@@ -114,7 +114,7 @@ export class Watch implements AsyncDisposable {
       this.engine.drain();
       if (enough()) return;
       if (performance.now() < look) continue;
-      // What the kernel did not show does not come.
+      // What the kernel did not show never arrives.
       if ((await this.#countUnseen(true)) > 0) break;
       look += PATIENCE;
     }
@@ -128,7 +128,7 @@ export class Watch implements AsyncDisposable {
     return this.engine.unseen + (this.engine.correlation?.unread.unseen ?? 0);
   }
 
-  /** What the programs counted as lost, by owner and counter. */
+  /** What the programs have counted as lost, by owner and counter. */
   #lost(): Readonly<Record<string, number>> {
     return Object.fromEntries(
       Object.entries(countersOf(this.engine.readers)).flatMap(([owner, counters]) =>
@@ -154,7 +154,7 @@ export class Watch implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.engine.collect(); // one that is under way reads maps that closing takes away
+    await this.engine.collect(); // a collection in progress reads maps that close() frees
     await this.#ends();
     this.engine.close();
   }

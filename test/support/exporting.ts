@@ -1,4 +1,4 @@
-// One exporter to a test's own backend, with its log.
+// One exporter that sends to a test's own backend, with its log.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "../../core/plugin/log.ts";
@@ -44,7 +44,7 @@ export const configOf = (endpoint: string, change: Change): OtlpGrpcConfig | Otl
     endpoint,
   }) as OtlpGrpcConfig | OtlpHttpConfig;
 
-/** The type of exporter that a backend takes. */
+/** The type of exporter for a backend. */
 export const protocolOf = ({ protocol }: OtlpSink): Change => ({
   type: protocol === "grpc" ? "otlp_grpc" : "otlp_http",
 });
@@ -58,7 +58,7 @@ export class Exporting implements AsyncDisposable {
     this.lines = lines;
   }
 
-  /** An exporter called `backend`; of all signals, with gzip and a timeout of 2 s, unless `config` says otherwise. */
+  /** An exporter called `backend`, for all signals, with gzip and a timeout of 2 s unless `config` says otherwise. */
   static async to(endpoint: string, config: Change): Promise<Exporting> {
     const { lines, log } = recorder();
     const backend = configOf(endpoint, { timeoutMs: 2000, ...config });
@@ -74,13 +74,13 @@ export class Exporting implements AsyncDisposable {
     return this.fanout.exporters[0]!;
   }
 
-  /** Emits `count` spans, numbered from `first`, and waits up to `ms` until all are settled. */
+  /** Emits `count` spans, numbered from `first`, and waits up to `ms` until all are acknowledged or lost. */
   async spans(count: number, ms = 5000, first = 0): Promise<void> {
     for (let i = first; i < first + count; i++) this.fanout.span(connectionSpan(i));
     await this.fanout.flush(ms);
   }
 
-  /** What became of a kind: acknowledged, queued and each cause of loss, without zeros. */
+  /** The counts of a kind: acknowledged, queued and each cause of loss, without zeros. */
   came(kind: Kind = "span"): Readonly<Record<string, number>> {
     const { given, acknowledged, queued, lost } = this.exporter.counts(kind);
     const parts = { acknowledged, queued, ...lost };
@@ -102,7 +102,7 @@ export class Exporting implements AsyncDisposable {
     for (const kind of ["span", "point", "event"] as const) this.came(kind);
   }
 
-  /** The reasons in the log, in order. */
+  /** The reasons in the log, in order of appearance. */
   get reasons(): readonly string[] {
     return this.lines.flatMap(({ fields }) => (fields.reason === undefined ? [] : [String(fields.reason)]));
   }

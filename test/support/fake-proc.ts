@@ -1,4 +1,4 @@
-// A /proc of files, for tests: processes as the test wants them, read by the real reader.
+// A fake /proc made of files, read by the real reader.
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,18 +7,18 @@ export interface FakeProcess {
   readonly pid: number;
   readonly startTicks?: number;
   readonly comm?: string;
-  /** Undefined: the link cannot be read. */
+  /** Undefined if the link cannot be read. */
   readonly exe?: string | undefined;
   readonly cgroup?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly argv?: readonly string[];
-  /** The payload of what its SDK publishes (OTEP 4719). */
+  /** The payload that its SDK publishes (OTEP 4719). */
   readonly published?: Buffer;
-  /** As /proc/PID/stat has it. */
+  /** As in /proc/PID/stat. */
   readonly state?: string;
 }
 
-/** Executables with numbers, as the kernel's table has them. */
+/** Executables with their numbers, as in the kernel's table. */
 export class FakeExecutables {
   readonly #names = [""];
 
@@ -32,7 +32,7 @@ export class FakeExecutables {
   }
 }
 
-/** A mapping of one page, with the payload behind its header. */
+/** A mapping of one page, with the payload after its header. */
 function publish(folder: string, payload: Buffer): void {
   const at = 0x10000;
   const header = Buffer.alloc(32);
@@ -49,7 +49,7 @@ function publish(folder: string, payload: Buffer): void {
 export class FakeProc {
   readonly root = mkdtempSync(join(tmpdir(), "wirespan-proc-"));
 
-  /** Writes a process, in place of another of that pid. */
+  /** Writes a process, replacing any other with that pid. */
   set(process: FakeProcess): void {
     this.remove(process.pid);
     this.#write(join(this.root, `${process.pid}`), process);

@@ -1,10 +1,10 @@
-// The series that `config print` forecasts, for what really occurred.
+// The series that `config print` would forecast for what really occurred.
 import type { ExpectedSeries } from "../../agent/cardinality.ts";
 
-/** Something to report, by the attributes that it is reported with; undefined: absent there. */
+/** Something to report, by attribute; undefined: the attribute is absent. */
 export type Met = Readonly<Record<string, string | number | undefined>>;
 
-/** How many combinations of the values of `each` were met. */
+/** The number of distinct combinations of the values of `each`. */
 export function combinations({ each }: Pick<ExpectedSeries, "each">, met: readonly Met[]): number {
   const wanted = Object.entries(each);
   const of = met.filter((one) =>

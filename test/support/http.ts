@@ -27,11 +27,11 @@ const rangeOf = (line: string, side: Range["side"], service: number): Range => {
   return { side, service, traceparent, from, to, port: localPort ?? peerPort ?? 0 };
 };
 
-/** How test/http/frames.mjs speaks HTTP/2. */
+/** Options of HTTP/2 in test/http/frames.mjs. */
 export interface FramesOptions {
   /** Maximum bytes of a request or a response. */
   readonly body: number;
-  /** Data goes in messages of a few bytes each. */
+  /** Data is sent in messages of a few bytes each. */
   readonly chopped?: boolean;
 }
 
@@ -75,7 +75,7 @@ export class HttpServer implements AsyncDisposable {
     this.#child.kill(signal);
   }
 
-  /** Ends it; returns its responses. */
+  /** Stops it; returns its responses. */
   async stop(): Promise<readonly Range[]> {
     this.#child.stdin!.end();
     await this.#said;
@@ -89,7 +89,7 @@ export class HttpServer implements AsyncDisposable {
   }
 }
 
-/** Runs a program to its end; what it has printed, line by line. */
+/** Runs a program until it ends; returns its output, line by line. */
 export async function linesOf(
   netns: Netns,
   [program = "", ...words]: readonly string[],
@@ -104,7 +104,7 @@ export async function linesOf(
   return printed.split("\n").filter(Boolean);
 }
 
-/** `count` requests of Python's own client over one connection; their traceparents. */
+/** Sends `count` requests with Python's own client over one connection; returns their traceparents. */
 export function askFromPython(
   netns: Netns,
   address: string,
@@ -121,9 +121,9 @@ export interface AskOptions {
   readonly exact?: boolean;
   /** Bytes of a cookie, and one more with each request. */
   readonly cookie?: number;
-  /** The W3C's; 01 by default. */
+  /** W3C trace flags; 01 by default. */
   readonly flags?: string;
-  /** Another Node.js, and its words before the program's. */
+  /** A different Node.js, and its arguments before the program's. */
   readonly node?: readonly string[];
 }
 
@@ -151,12 +151,12 @@ export async function askFrames(
   return lines.map((line) => rangeOf(line, "client", port));
 }
 
-/** The i-th of many. */
+/** The i-th of many traceparents. */
 export const traceparent = (i: number, flags = "01") =>
   `00-${i.toString(16).padStart(32, "a")}-${i.toString(16).padStart(16, "b")}-${flags}`;
 
 export interface TalkOptions {
-  /** To so many messages the server answers; by default to each. */
+  /** The number of messages that the server answers; all by default. */
   readonly answers?: number;
   /** Milliseconds between the handshake and the first message. */
   readonly pause?: number;
@@ -164,7 +164,7 @@ export interface TalkOptions {
   readonly reset?: boolean;
 }
 
-/** Raw bytes over one connection to a server in this process, each in a separate message. */
+/** Sends raw bytes over one connection to a server in this process, each item in a separate message. */
 export async function talk(
   messages: readonly string[],
   { answers = messages.length, pause = 0, reset = false }: TalkOptions = {},

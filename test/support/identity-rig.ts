@@ -1,4 +1,4 @@
-// An Identity over a /proc and a cgroup tree of the test's own.
+// An Identity over a fake /proc and cgroup tree.
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { CgroupPaths } from "../../core/identity/cgroup-paths.ts";
@@ -74,7 +74,7 @@ export class IdentityRig implements Disposable {
     });
   }
 
-  /** A process in /proc. */
+  /** Adds a process to /proc. */
   run(pid: number, more: Partial<FakeProcess> = {}): void {
     this.fake.set({ pid, exe: "/usr/bin/prog", ...more });
   }

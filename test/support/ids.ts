@@ -1,4 +1,4 @@
-// The ids of connections as docs/ids.md states them, and its test vectors.
+// The ids of connections as docs/ids.md defines them, and its test vectors.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { siphash128 } from "./siphash.ts";
@@ -16,12 +16,12 @@ export interface Ids {
 
 export type Domain = 0 | 1 | 2;
 
-/** The key that a salt gives. */
+/** The key for a salt. */
 export function keyOf(salt: string): Uint8Array {
   return createHash("sha256").update(`wirespan ids v1\0${salt}`).digest().subarray(0, 16);
 }
 
-/** No half of an answer is zero. */
+/** The hash; a half that would be all zeros is 01 00 …. */
 function answer(key: Uint8Array, message: Uint8Array): Buffer {
   const bytes = Buffer.from(siphash128(key, message));
   for (const half of [bytes.subarray(0, 8), bytes.subarray(8)]) {
@@ -46,7 +46,7 @@ export function connectionAnswer(
 export interface Attempt {
   readonly boot: bigint;
   readonly cookie: bigint;
-  /** Tells those of one socket apart. */
+  /** Distinguishes the attempts of one socket. */
   readonly attempt: bigint;
 }
 
@@ -84,7 +84,7 @@ export function inTraceId(key: Uint8Array, { kind, side, numbers, seq, n, parent
   return answer(key, message).toString("hex", 0, 8);
 }
 
-/** All ids, in hexadecimal, from the answers for the three domains. */
+/** All ids, in hexadecimal, from the hashes for the three domains. */
 export function idsOf(of: (domain: Domain) => Buffer): Ids {
   const [connection, handshake] = [of(1).toString("hex"), of(2).toString("hex")];
   return {

@@ -5,7 +5,7 @@ import type { Resource } from "../../core/plugin/signals.ts";
 
 export interface Kind {
   readonly what: string;
-  /** service.name, as in the test. */
+  /** The expected service.name. */
   readonly name: string;
   /** The owner of the connection. */
   readonly owner: string;

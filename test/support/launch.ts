@@ -1,4 +1,4 @@
-// Runs the real command line to its end, with the user and limits that a test requires.
+// Runs the real command until it ends, with the user and limits that a test requires.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -16,16 +16,16 @@ export interface Launched {
 }
 
 export interface LaunchOptions {
-  /** What starts it: `sh -c 'ulimit -n 64; exec "$@"' sh`. */
+  /** The command that starts it: `sh -c 'ulimit -n 64; exec "$@"' sh`. */
   readonly launcher?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Called when it is ready; it is asked to end afterwards. */
+  /** Called when it is ready; it is stopped afterwards. */
   readonly ready?: (pid: number) => Promise<void> | void;
   /** Milliseconds until it is killed; DEADLINE by default. */
   readonly limit?: number;
 }
 
-/** `wirespan ARGS`; one that runs until it is stopped is stopped when it is ready. */
+/** Runs `wirespan ARGS`; a command that would run until stopped is stopped when it is ready. */
 export async function launch(args: readonly string[], options: LaunchOptions = {}): Promise<Launched> {
   const { launcher = [], env = {}, ready = () => {}, limit = DEADLINE } = options;
   const [program, ...words] = [...launcher, node, ...AGENT_FLAGS, MAIN, ...args];
@@ -52,7 +52,7 @@ export async function launch(args: readonly string[], options: LaunchOptions = {
   return { code, out, err };
 }
 
-/** An ordinary user with these capabilities, who can read this clone even if it is in root's home. */
+/** Runs as an ordinary user with these capabilities, who can read this clone even if it is in root's home. */
 export function asUser(...capabilities: string[]): string[] {
   const added = capabilities.map((c) => `+${c}`).join(",");
   const grant = added ? [`--inh-caps=${added}`, `--ambient-caps=${added}`] : [];
@@ -60,7 +60,7 @@ export function asUser(...capabilities: string[]): string[] {
   return ["unshare", "--mount", "sh", "-c", 'mount --bind . /mnt && cd /mnt && exec "$@"', "sh", ...user];
 }
 
-/** A shell's command first, in a mount namespace of its own. */
+/** Runs a shell command first, in a separate mount namespace. */
 export const after = (command: string): string[] => [
   "unshare",
   "--mount",

@@ -1,4 +1,4 @@
-// Retransmissions, according to the wire and to the byte ranges that clients and servers have logged, compared with the
+// Compares retransmissions, as seen on the wire and by the byte ranges that clients and servers have logged, with the
 // spans that report them.
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -14,7 +14,7 @@ import { type Netns, output } from "./netns.ts";
 
 export const lossFolder = fileURLToPath(new URL("../loss/", import.meta.url));
 
-/** A request, or an answer: bytes `from` up to but without `to` of what this end of the connection has sent. */
+/** A request or an answer: the bytes from `from` to before `to` of what this end of the connection has sent. */
 export interface Range {
   readonly side: "client" | "server";
   readonly traceparent: string;
@@ -28,7 +28,7 @@ export interface Range {
 
 const programs = new Map<string, Promise<string>>();
 
-/** A program in Go, built once for all tests of this process. */
+/** A Go program, built once for all tests of this process. */
 function goProgram(folder: string): Promise<string> {
   const program = programs.get(folder) ?? buildGo(folder);
   programs.set(folder, program);
@@ -53,14 +53,14 @@ export const goH2c = () => goProgram(fileURLToPath(new URL("../http/h2c/", impor
 export interface Again {
   readonly port: number;
   readonly peer: number;
-  /** Its first byte among all that this end has sent; -1: a SYN. */
+  /** The offset of its first byte in everything that this end has sent; -1: a SYN. */
   readonly at: number;
   readonly sequence: number;
   readonly bytes: number;
   readonly flags: number;
 }
 
-/** What is sent from a namespace for the second time, until it is stopped. */
+/** Records what is sent from a namespace for the second time, until it is stopped. */
 export async function tap(netns: Netns): Promise<{ stop(): Promise<readonly Again[]> }> {
   const child = netns.spawn("python3", ["-B", `${lossFolder}tap.py`], { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout! });
@@ -81,10 +81,10 @@ export async function tap(netns: Netns): Promise<{ stop(): Promise<readonly Agai
 
 const keyOf = (port: unknown, peer: unknown, sequence: unknown) => [port, peer, sequence].join(" ");
 
-/** A sequence number less another one; negative if it comes before. */
+/** The difference of two sequence numbers; negative if the first one comes before the second. */
 const after = (one: number, other: number): number => (one - other) | 0;
 
-/** What the kernel has shown to programs that share nothing with the agent's: some machines omit events. */
+/** What the kernel has shown to programs that share no code with the agent's, since some machines omit events. */
 export class Witnessed {
   readonly retransmits = new Map<string, number>();
   readonly #messages = new Map<string, { readonly from: number; readonly to: number }[]>();
@@ -101,7 +101,7 @@ export class Witnessed {
     this.#messages.set(key, all);
   }
 
-  /** Whether some of the bytes of `end`, its ports, were in a message that was not shown; in sequence numbers. */
+  /** Whether some of these bytes of `end` (its ports) were in a message that was not shown; in sequence numbers. */
   isHidden(end: string, from: number, to: number): boolean {
     let reached = from;
     for (const message of this.#messages.get(end) ?? []) {
@@ -111,13 +111,13 @@ export class Witnessed {
     return after(reached, to) < 0;
   }
 
-  /** Whether some message of `end` that begins before this sequence number was shown. */
+  /** Whether a message of `end` that begins before this sequence number was shown. */
   hasBefore(end: string, sequence: number): boolean {
     return (this.#messages.get(end) ?? []).some(({ from }) => after(from, sequence) < 0);
   }
 }
 
-/** Looks at what the kernel shows until it is stopped. */
+/** Observes what the kernel shows, until it is stopped. */
 export async function witness(): Promise<{ stop(): Witnessed }> {
   const programs = ["retransmit", "message"];
   const object = await native.load("retransmits", built("retransmits"), { programs });
@@ -127,7 +127,7 @@ export async function witness(): Promise<{ stop(): Witnessed }> {
     shown: (segment: Shown) => witnessed.addRetransmit(segment),
     messages: (message: Message) => witnessed.addMessage(message),
   } as AnyHandlers);
-  // Of the whole host.
+  // Counts for the whole host.
   const draining = setInterval(() => reader.drain(), 100);
   return {
     stop() {
@@ -141,7 +141,7 @@ export async function witness(): Promise<{ stop(): Witnessed }> {
   };
 }
 
-/** Requests of one connection in one direction, by ports: those that a segment's bytes belong to. */
+/** Requests of one connection in one direction, by ports, to find those that a segment's bytes belong to. */
 export class Ranges {
   readonly #byEnd: ReadonlyMap<string, readonly Range[]>;
 
@@ -151,45 +151,45 @@ export class Ranges {
     this.#byEnd = Map.groupBy(all, key);
   }
 
-  /** The requests whose bytes, or whose answers', the segment holds. */
+  /** The requests to which, or to whose answers, the segment's bytes belong. */
   of({ port, peer, at, bytes }: Again): readonly Range[] {
     const all = this.#byEnd.get(`${port}-${peer}`) ?? [];
     return all.filter(({ from, to }) => from < at + bytes && at < to);
   }
 }
 
-/** A span named `tcp retransmit` of an application's trace. */
+/** A span `tcp retransmit` in an application's trace. */
 export interface Retransmit {
   readonly traceId: string;
   readonly parentSpanId?: string | undefined;
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 
-/** Retransmitted segments, by what the traces of requests show of them. */
+/** Retransmitted segments, by how they appear in the traces of requests. */
 export interface Account {
-  /** In the trace of the request whose bytes they hold. */
+  /** In the trace of the request to which their bytes belong. */
   exact: number;
   /** In another request's trace, or never on the wire. */
   readonly wrong: string[];
-  /** Of a request, and in no trace. */
+  /** Of a request, but in no trace. */
   readonly missing: Again[];
   /** In no trace, because the kernel has shown them to no program. */
   unshown: number;
-  /** In no trace, because it has shown a message to no program that holds bytes of the request up to theirs. */
+  /** In no trace, because it has shown no program a message with bytes of the request up to theirs. */
   hidden: number;
-  /** Of these, such that a message of the same connection was shown before. */
+  /** Those of `hidden` for which an earlier message of the same connection was shown. */
   hiddenLater: number;
-  /** Of no request (handshakes, ends, what has no range), and in no trace. */
+  /** Of no request (handshakes, ends, bytes without a range), and in no trace. */
   outside: number;
-  /** Of no range that is known, and in a trace. */
+  /** Of no known range, but in a trace. */
   readonly unranged: { readonly segment: Again; readonly span: Retransmit }[];
-  /** Requests whose bytes were retransmitted without a span in any of their traces. */
+  /** Requests whose bytes were retransmitted without a span in their trace. */
   readonly unseen: Range[];
   /** By side and service: requests whose own trace shows retransmissions. */
   readonly seen: Map<string, Set<string>>;
 }
 
-/** Where the segments of `again` are in applications' traces. `shown` (see `witness`): everything if it is absent. */
+/** Finds the segments of `again` in applications' traces. `shown`: see `witness`; everything if absent. */
 export function judge(
   again: readonly Again[],
   ranges: readonly Range[],

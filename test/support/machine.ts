@@ -1,4 +1,4 @@
-// A machine with a real systemd as its process 1, in namespaces of its own over this kernel.
+// A machine with a real systemd as process 1, in its own namespaces on this kernel.
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -11,10 +11,10 @@ import { until } from "./until.ts";
 
 let made = 0;
 
-/** Its programs see nothing of this process's environment. */
+/** Its programs do not inherit this process's environment. */
 const ENV = ["env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"];
 
-/** Puts cgroup v2 in the place of what is mounted, and what it starts into a group of its own: $1. */
+/** Mounts cgroup v2 over the existing mount, and starts programs in the group $1. */
 const SCRIPT = `umount -R -l /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit
 # What nspawn leaves in /run is gone with the mount.
 mkdir -p /run/systemd/nspawn && mount -t tmpfs tmpfs /run/systemd/nspawn || exit
@@ -23,17 +23,17 @@ shift
 exec "$@"`;
 
 export interface BootOptions {
-  /** `host`: its programs reach servers that tests run; `own` (default): they only reach each other. */
+  /** `host`: its programs can reach servers of the tests; `own` (default): they can only reach each other. */
   readonly network?: "own" | "host";
-  /** Folders of this host that are seen there, read only, by their paths there. */
+  /** Folders of this host that are mounted there read-only, by their paths there. */
   readonly folders?: Readonly<Record<string, string>>;
 }
 
-/** A machine that has booted; disposal ends all that runs on it. */
+/** A booted machine; disposal stops everything that runs on it. */
 export class Machine implements AsyncDisposable {
   readonly #name: string;
   readonly #child: ChildProcess;
-  /** What nspawn itself has printed when it has ended. */
+  /** The output of nspawn itself, once it has ended. */
   readonly #said: Promise<string>;
   #init = 0;
 
@@ -76,7 +76,7 @@ export class Machine implements AsyncDisposable {
     this.#said = text(this.#child.stderr!);
   }
 
-  /** Over the file system in the folder `root`, to which it writes. */
+  /** Boots from the root file system in the folder `root`, and writes to it. */
   static async boot(root: string, options: BootOptions = {}): Promise<Machine> {
     const machine = new Machine(root, options);
     try {
@@ -88,12 +88,12 @@ export class Machine implements AsyncDisposable {
     }
   }
 
-  /** Runs a program as root to its end; its standard output. Throws with its standard error. */
+  /** Runs a program as root until it ends; returns its standard output. Throws with its standard error. */
   run(program: string, ...args: string[]): Promise<string> {
     return output("nsenter", [`--target=${this.#init}`, "--all", "--", ...ENV, program, ...args]);
   }
 
-  /** Runs a program to its end as a service, whose unit has these properties; its standard output. */
+  /** Runs a program as a service with these unit properties until it ends; returns its standard output. */
   service(unit: string, properties: readonly string[], program: string, ...args: string[]): Promise<string> {
     const words = ["--quiet", "--wait", "--pipe", "--collect", `--unit=${unit}`];
     return this.run("systemd-run", ...words, ...properties.flatMap((each) => ["-p", each]), program, ...args);
@@ -135,12 +135,12 @@ export class Machine implements AsyncDisposable {
         ),
       60_000,
     );
-    // As outside of a container.
+    // As outside a container.
     await this.run("mount", "-t", "tracefs", "tracefs", "/sys/kernel/tracing");
   }
 }
 
-/** The child that is the first of a pid namespace; 0 if there is none. */
+/** The child that is the first process of a pid namespace; 0 if there is none. */
 function initOf(pid: number): number {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim().split(" ");
   const found = children.find((child) => {

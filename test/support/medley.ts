@@ -1,4 +1,4 @@
-// One of everything that TCP connections can do, always the same, in one namespace.
+// One of each kind of TCP connection, always the same, in one namespace.
 import type { Netns } from "./netns.ts";
 import { type Line, run } from "./workload.ts";
 
@@ -8,14 +8,14 @@ const LATE = 9105;
 const REFUSED = 9106;
 
 /**
- * All reports of the programs; no case in which it is random who closes, or what meets late data. What takes seconds
- * runs in parallel.
+ * Returns all reports of the programs. Cases with a random outcome (which side closes first, what happens to late data) are
+ * left out. Slow cases run in parallel.
  */
 export async function medley(netns: Netns): Promise<readonly Line[]> {
-  // How many SYNs fit into the time that a linear schedule gives them varies. Older kernels have none.
+  // With a linear schedule the number of SYNs would vary. Older kernels do not have this sysctl.
   await netns.run("sysctl", "-eqw", "net.ipv4.tcp_syn_linear_timeouts=0");
   for (const port of [LOST, ABANDONED]) await netns.rule("input", `tcp dport ${port}`, "drop");
-  // The first SYN alone.
+  // Only the first SYN.
   await netns.rule("input", `tcp dport ${LATE} limit rate 1/day burst 1 packets`, "drop");
   const slow = [
     run(netns, "attempt", { port: LOST, synRetries: 1 }),

@@ -1,19 +1,19 @@
-// Minutes of connections, calm or with a fault, for the tests of findings.
+// Minutes of connections, normal or with a fault, for the tests of findings.
 import type { AnyAttributes } from "../../core/plugin/signals.ts";
 import { ACCEPT, CONNECT, CONNECTION, outbound, RETRANSMIT, type TestStore } from "./page.ts";
 
 export interface Minute {
-  /** Connections per minute to peer 1; calm ones go to peers 2 and 3. */
+  /** Connections per minute to peer 1; normal ones go to peers 2 and 3. */
   readonly connects?: number;
   readonly failed?: readonly [count: number, cause: string];
   readonly synRetransmits?: number;
-  /** SYNs retransmitted by attempts that have not ended. */
+  /** SYNs retransmitted by attempts in progress. */
   readonly hanging?: number;
   /** Seconds. */
   readonly took?: number;
   readonly rtt?: number;
   readonly queue?: number;
-  /** How many of them take that long; absent: all. */
+  /** How many connections take that long; absent: all. */
   readonly slow?: number;
   readonly retransmits?: number;
   /** Retransmissions that the peer reported as duplicates. */

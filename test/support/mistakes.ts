@@ -38,7 +38,7 @@ function tryBackend(settings: string, env: Readonly<Record<string, string>> = {}
 export let folder = "";
 const open: (() => unknown)[] = [];
 
-/** The port of a server that is closed with the test. */
+/** The port of a server that is closed at the end of the test. */
 export async function serve(server: Server | http.Server | http2.Http2Server): Promise<number> {
   const sockets = new Set<{ destroy(): void }>();
   server.on("connection", (socket) => {
@@ -53,7 +53,7 @@ export async function serve(server: Server | http.Server | http2.Http2Server): P
   return (server.address() as AddressInfo).port;
 }
 
-/** An HTTP server that answers everything so. */
+/** An HTTP server that gives this answer to everything. */
 export const answering = (code: number, headers: Record<string, string> = {}, body = ""): Promise<number> =>
   serve(
     http.createServer((request, response) => {
@@ -61,7 +61,7 @@ export const answering = (code: number, headers: Record<string, string> = {}, bo
     }),
   );
 
-/** A gRPC server that answers every call so. */
+/** A gRPC server that gives this answer to every call. */
 export const grpcAnswering = (headers: http2.OutgoingHttpHeaders): Promise<number> => {
   const server = http2.createServer();
   server.on("stream", (stream) => {
@@ -111,10 +111,10 @@ export interface Mistake {
   readonly says: string | RegExp;
 }
 
-/** What the row of a result says behind its name. */
+/** The text of a result's row after its name. */
 export const said = (endpoint: string, what: string): string => `  traces to ${endpoint}: ${what}`;
 
-/** Tests that every one of them is answered so. */
+/** Tests the message for each mistake. */
 export function describeMistakes(
   about: string,
   mistakes: Readonly<Record<string, () => Promise<Mistake>>>,

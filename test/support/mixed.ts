@@ -1,4 +1,4 @@
-// Many kinds of programs at once, and what an agent can have observed of them, according to the programs themselves.
+// Many kinds of programs at once, and what an agent should have observed according to the programs themselves.
 
 import { once } from "node:events";
 import { readlinkSync } from "node:fs";
@@ -54,7 +54,7 @@ const listener = (exe: string, type: string, port: number): Met => ({
   "server.port": port,
 });
 
-/** Clients in `a`, servers in `b`. Calls `settled` when all listen, and when connections are being kept open. */
+/** Clients in `a`, servers in `b`. Calls `settled` once all servers listen, and once connections are kept open. */
 export async function mix({ a, b }: Pair, settled: () => Promise<unknown>): Promise<Mixed> {
   const met: Met[] = [...(await interfaces(a)), ...(await interfaces(b))];
   const ends: AppEnd[] = [];
@@ -132,7 +132,7 @@ async function failures(a: Netns, b: Netns): Promise<Met[]> {
   ];
 }
 
-/** Requests one after the other over one connection, which then stays open until `close`. */
+/** Requests in sequence over one connection, which then stays open until `close`. */
 function keep(netns: Netns, address: string): { readonly said: Promise<Kept>; close(): Promise<void> } {
   const words = [keepalive, address, String(WEB), String(REQUESTS)];
   const child = netns.spawn(process.execPath, words, { stdio: ["pipe", "pipe", "inherit"] });

@@ -9,7 +9,7 @@ import type { Report } from "./reporter.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Mocha's report about these tests, which may import from `test/` through `ROOT`. */
+/** Mocha's report on these tests, which may import from `test/` through `ROOT`. */
 export async function report(tests: string): Promise<Report> {
   const folder = await mkdtemp(join(tmpdir(), "wirespan-mocha-"));
   try {

@@ -1,4 +1,4 @@
-// Network namespaces that tests make, fill and remove. Needs root.
+// Network namespaces that tests create, use and remove. Needs root.
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
@@ -15,15 +15,15 @@ export function needsRoot(context: Mocha.Context): void {
   if (process.getuid?.() !== 0) skip(context, "needs root");
 }
 
-/** What a nft rule has counted; removing it ends its effect. */
+/** A counting nft rule; removing it ends its effect. */
 export interface Rule {
   packets(): Promise<number>;
   remove(): Promise<void>;
-  /** Lets pass what matches from now on; what it has counted until then. */
+  /** Removes the rule; returns what it has counted. */
   end(): Promise<number>;
 }
 
-/** One network namespace with its loopback up; disposal ends what was spawned in it and removes it. */
+/** A network namespace with its loopback up; disposal ends the processes spawned in it and removes it. */
 export class Netns implements AsyncDisposable {
   readonly name: string;
   readonly #children = new Set<ChildProcess>();
@@ -32,7 +32,7 @@ export class Netns implements AsyncDisposable {
     this.name = name;
   }
 
-  /** A new one; the first call of a process removes those that ended processes have left. */
+  /** Creates one; the first call in a process removes namespaces that ended processes have left behind. */
   static async create(): Promise<Netns> {
     if (made === 0) start();
     const netns = new Netns(`ws-${process.pid}-${++made}`);
@@ -42,7 +42,7 @@ export class Netns implements AsyncDisposable {
     return netns;
   }
 
-  /** Where setns finds it. */
+  /** The path for setns. */
   get path(): string {
     return `${folder}/${this.name}`;
   }
@@ -55,7 +55,7 @@ export class Netns implements AsyncDisposable {
     return child;
   }
 
-  /** Runs a program inside to its end; its standard output. Throws with its standard error. */
+  /** Runs a program inside until it ends; returns its standard output. Throws with its standard error. */
   run(program: string, ...args: string[]): Promise<string> {
     return output("nsenter", [`--net=${this.path}`, "--", program, ...args]);
   }
@@ -93,7 +93,7 @@ export class Netns implements AsyncDisposable {
     return { packets, remove, end };
   }
 
-  /** Packets that rules have dropped, as far as these count and are still there. */
+  /** Packets dropped by counting rules that still exist. */
   async dropped(): Promise<number> {
     const { nftables } = JSON.parse(await this.run("nft", "-j", "list", "ruleset")) as Listing;
     return nftables
@@ -102,12 +102,12 @@ export class Netns implements AsyncDisposable {
       .reduce((sum, expr) => sum + (expr.find(({ counter }) => counter)?.counter?.packets ?? 0), 0);
   }
 
-  /** The counters of /proc/net/netstat and snmp, by names such as `TcpExt.ListenOverflows`. */
+  /** The counters of /proc/net/netstat and snmp, with names such as `TcpExt.ListenOverflows`. */
   async counters(): Promise<Readonly<Record<string, number>>> {
     return parseCounters(await this.run("cat", "/proc/net/netstat", "/proc/net/snmp"));
   }
 
-  /** Waits until every remaining socket has reached its last state: programs end before their connections do. */
+  /** Waits until every remaining socket has reached its last state, since programs end before their connections do. */
   async settled(): Promise<void> {
     await until("all sockets to be closed", async () => {
       const open = await this.run("ss", "-Htan", "state", "all", "exclude", "time-wait");
@@ -115,7 +115,7 @@ export class Netns implements AsyncDisposable {
     });
   }
 
-  /** What its loopback has carried, one way: all of it comes back. */
+  /** What its loopback has transmitted; all of it is also received. */
   async loopback(): Promise<{ readonly bytes: number; readonly packets: number }> {
     const lines = (await this.run("cat", "/proc/net/dev")).split("\n");
     const [, bytes = 0, packets = 0] = lines
@@ -126,7 +126,7 @@ export class Netns implements AsyncDisposable {
     return { bytes, packets };
   }
 
-  /** How far every counter that moved has moved while `work` ran. */
+  /** The increase of every counter that changed while `work` ran. */
   async moved(work: () => Promise<unknown>): Promise<Readonly<Record<string, number>>> {
     const before = await this.counters();
     await work();
@@ -154,7 +154,7 @@ interface Listing {
   }[];
 }
 
-/** nft -je answers with what it added, wrapped in the command. */
+/** The answer of nft -je: what it added, wrapped in the command. */
 function ruleOf(added: string): { readonly handle: number } {
   const { nftables } = JSON.parse(added) as { nftables: { add?: { rule?: { handle: number } } }[] };
   const rule = nftables.find(({ add }) => add?.rule)?.add?.rule;
@@ -162,7 +162,7 @@ function ruleOf(added: string): { readonly handle: number } {
   return rule;
 }
 
-/** Those of /proc/net/snmp and the like, by names such as `Tcp.ActiveOpens`. */
+/** The counters of files such as /proc/net/snmp, with names such as `Tcp.ActiveOpens`. */
 export function parseCounters(text: string): Record<string, number> {
   // Two lines per group: names, then values.
   const lines = text.trim().split("\n");
@@ -183,11 +183,11 @@ export async function end(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-/** Runs a program to its end; its standard output. Throws with its standard error. */
+/** Runs a program until it ends; returns its standard output. Throws with its standard error. */
 export async function output(program: string, args: readonly string[], input = ""): Promise<string> {
   const child = spawn(program, args, { stdio: "pipe" });
   const exited = once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
-  child.stdin.on("error", () => {}); // a program need not read it all
+  child.stdin.on("error", () => {}); // the program may not read all of it
   child.stdin.end(input);
   const [stdout, stderr, [code, signal]] = await Promise.all([
     text(child.stdout),
@@ -198,7 +198,7 @@ export async function output(program: string, args: readonly string[], input = "
   return stdout;
 }
 
-/** Removes what ended processes left, and makes sure that this one leaves nothing if it is interrupted. */
+/** Removes what ended processes have left, and ensures that this one leaves nothing behind if it is interrupted. */
 function start(): void {
   for (const name of namespaces()) {
     const pid = /^ws-(\d+)-\d+$/.exec(name)?.[1];
@@ -213,7 +213,7 @@ function namespaces(): string[] {
   try {
     return readdirSync(folder);
   } catch {
-    return []; // nobody has made one since boot
+    return []; // none has been created since boot
   }
 }
 
@@ -230,6 +230,6 @@ function remove(name: string): void {
   try {
     execFileSync("ip", ["netns", "del", name], { stdio: "ignore" });
   } catch {
-    // Another test process has swept it at the same moment.
+    // Another test process has removed it at the same time.
   }
 }

@@ -14,7 +14,7 @@ const unpacked = fileURLToPath(
   new URL("../../node_modules/.cache/wirespan/nginx/usr/sbin/nginx", import.meta.url),
 );
 
-/** The program that runs here; undefined if there is none. */
+/** The program; undefined if it cannot run here. */
 export function findNginx(): string | undefined {
   return ["nginx", unpacked].find((program) => {
     try {
@@ -35,7 +35,7 @@ export class Nginx implements AsyncDisposable {
     this.#folder = folder;
   }
 
-  /** One worker that keeps connections alive; it answers every request with 500 bytes. */
+  /** One worker with keep-alive, which answers every request with 500 bytes. */
   static start(netns: Netns, port: number): Promise<Nginx> {
     return Nginx.#start(
       `listen ${port}; listen [::]:${port} ipv6only=on; location / { return 200 "${"a".repeat(500)}"; }`,
@@ -47,7 +47,7 @@ export class Nginx implements AsyncDisposable {
     );
   }
 
-  /** A server at 127.0.0.1:`port` of this namespace; `directives` say what it does. */
+  /** A server on 127.0.0.1:`port` in this namespace; `directives` configure it. */
   static proxy(port: number, { http2, directives }: { http2: boolean; directives: string }): Promise<Nginx> {
     return Nginx.#start(
       `listen 127.0.0.1:${port}${http2 ? " http2" : ""}; ${directives}`,
@@ -94,7 +94,7 @@ http {
     return this.#child.pid ?? 0;
   }
 
-  /** Ends it as its own users do: open connections are closed. */
+  /** Stops it in the usual way; open connections are closed. */
   async stop(): Promise<void> {
     const gone = once(this.#child, "exit");
     this.#child.kill("SIGTERM");

@@ -1,5 +1,5 @@
-// OTLP protobuf to plain objects, by a table of fields and independent of our writer. It is strict: fields that are not
-// in the table, or a length that does not fit, are errors.
+// Decodes OTLP protobuf to plain objects, from a table of fields and independently of our writer. It is strict: fields that
+// are not in the table and lengths that do not fit are errors.
 import { type Field, LOG, METRIC, requestOf, type Scalar, type Schema, SPAN } from "./otlp-fields.ts";
 import { Reader, text } from "./protobuf-reader.ts";
 
@@ -23,7 +23,7 @@ export type Decoded =
 
 export interface Attributed {
   readonly attributes: Readonly<Record<string, Decoded>>;
-  /** The wire's types, by attribute: 1 as an int and 1 as a double look alike in JavaScript. */
+  /** Wire types by attribute, since 1 as an int and 1 as a double look alike in JavaScript. */
   readonly types: Readonly<Record<string, AttributeKind>>;
   /** Keys that occurred more than once. */
   readonly repeated: readonly string[];
@@ -101,7 +101,7 @@ export interface DecodedMetric {
   readonly name: string;
   readonly description: string;
   readonly unit: string;
-  /** Points without a value, which end their series. */
+  /** Points without a value, which mark the end of their series. */
   readonly ended: readonly (Attributed & { readonly timeUnixNano: bigint })[];
   readonly gauge?: { readonly dataPoints: readonly DecodedNumberPoint[] };
   readonly sum?: {

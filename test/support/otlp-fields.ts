@@ -15,7 +15,7 @@ export interface Field {
   readonly name: string;
   readonly type: Scalar | "any" | "attributes" | "packed" | "fixed64s" | "doubles" | Schema;
   readonly repeated?: boolean;
-  /** Present or undefined; otherwise absent means the zero value. */
+  /** Optional fields, undefined if absent; for all others, absent means the zero value. */
   readonly optional?: boolean;
 }
 

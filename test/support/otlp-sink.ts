@@ -18,7 +18,7 @@ import {
 
 export type SinkSignal = "traces" | "metrics" | "logs";
 
-/** What to answer. Anything but `ok` and `partial` stores nothing. */
+/** What to answer. With anything but `ok` and `partial`, nothing is stored. */
 export type Answer =
   | { readonly kind: "ok" }
   | { readonly kind: "partial"; readonly rejected: number; readonly message: string }
@@ -54,17 +54,17 @@ interface Listener {
 
 export class OtlpSink {
   readonly protocol: "grpc" | "http";
-  /** Every request that was taken, in order of arrival. */
+  /** Every accepted request, in order of arrival. */
   readonly received: Received[] = [];
   /** How requests are answered. */
   answer: Answer | ((signal: SinkSignal) => Answer) = { kind: "ok" };
   /** Milliseconds between a request and its answer. */
   delayMs = 0;
-  /** Bytes of a message, decompressed, above which it is refused as too large. */
+  /** Decompressed bytes above which a message is rejected as too large. */
   limit = Number.POSITIVE_INFINITY;
-  /** How often that was the answer. */
+  /** How often a message was too large. */
   refusals = 0;
-  /** Requests that arrived, taken or not. */
+  /** Requests that arrived, accepted or not. */
   attempts = 0;
   #tls: SinkTls | undefined;
   #listener: Listener | undefined;
@@ -75,7 +75,7 @@ export class OtlpSink {
     this.#tls = tls;
   }
 
-  /** With `tls` it requires a client certificate of that authority. */
+  /** With `tls` it requires a client certificate from that authority. */
   static async start(protocol: "grpc" | "http", tls?: SinkTls): Promise<OtlpSink> {
     const sink = new OtlpSink(protocol, tls);
     await sink.start();
@@ -147,7 +147,7 @@ export class OtlpSink {
   }
 }
 
-/** As a Collector says it. */
+/** In a Collector's words. */
 function tooLarge(protocol: "grpc" | "http", size: number, limit: number): Answer {
   const message = `grpc: received message larger than max (${size} vs. ${limit})`;
   return protocol === "grpc"

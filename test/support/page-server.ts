@@ -1,4 +1,4 @@
-// The page's server in this process, and requests to it that no browser would send.
+// Runs the page's server in this process, and sends requests that no browser would send.
 import { request as httpRequest } from "node:http";
 import type { GuardOptions } from "../../store/http/guard.ts";
 import { type From, Receiver } from "../../store/http/receive.ts";
@@ -40,7 +40,7 @@ export function ask(
   });
 }
 
-/** A server of a store that has one connection. */
+/** A server for a store that has one connection. */
 export class Served implements Disposable {
   readonly store: TestStore;
   readonly server: PageServer;
@@ -52,7 +52,7 @@ export class Served implements Disposable {
     this.port = port;
   }
 
-  /** `from`: who may send spans; nobody if it is absent. */
+  /** `from`: users who may send spans; absent: none. */
   static async start(options: Partial<GuardOptions> = {}, from?: From): Promise<Served> {
     const store = new TestStore();
     const now = Date.now() / 1000;

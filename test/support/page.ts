@@ -1,4 +1,4 @@
-// What the tests of the store are made of: declared signals, rows of connections, a store in this process.
+// Building blocks for tests of the store: declared signals, rows of connections, a store in this process.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -29,7 +29,7 @@ export const CONNECT = declarationOf(connect);
 export const ACCEPT = declarationOf(accept);
 export const RETRANSMIT = declarationOf(retransmissions.retransmit);
 
-/** A row of a span: times in seconds. */
+/** A span's row; times in seconds. */
 export interface Made {
   readonly start: number;
   readonly duration: number;
@@ -39,7 +39,7 @@ export interface Made {
   readonly attributes: AnyAttributes;
 }
 
-/** A trace id that is `number` in its last four bytes, and that differs in its first two. */
+/** A trace id with `number` in its last four bytes, and a different value in its first two. */
 export function traceId(number: number): Uint8Array {
   const id = new Uint8Array(16);
   new DataView(id.buffer).setUint32(12, number);
@@ -61,7 +61,7 @@ export function outbound(peer: number, more: AnyAttributes = {}): AnyAttributes 
   };
 }
 
-/** A store whose frames are made here. */
+/** A store whose frames are created here. */
 export class TestStore implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "wirespan-store-"));
   readonly file = join(this.folder, "viewer.db");
@@ -90,7 +90,7 @@ export class TestStore implements Disposable {
     };
   }
 
-  /** Gives a frame to the store as the agent does: through bytes. */
+  /** Passes a frame to the store as the agent does, as bytes. */
   frame(head: Head, columns: readonly Uint8Array[] = [], now = Date.now()): void {
     for (const { head: read, body } of this.#reader.push(encodeFrame(head, columns)))
       if (read.type !== "token" && read.type !== "living") this.ingest.take(read, body, now);
@@ -120,7 +120,7 @@ export class TestStore implements Disposable {
     this.frame(head, columnsOf(rows), now);
   }
 
-  /** A counter or gauge's values of one collection, by attributes as JSON. */
+  /** The values of a counter or gauge in one collection, by attributes as JSON. */
   metrics(
     time: number,
     name: string,
@@ -141,7 +141,7 @@ export class TestStore implements Disposable {
     this.frame(head, [new Uint8Array(Float64Array.from(Object.values(values)).buffer)]);
   }
 
-  /** What a histogram of scale 3 grew by: `counts` begins at bucket `offset`. */
+  /** The growth of a histogram of scale 3: `counts` begins at bucket `offset`. */
   histogram(
     time: number,
     name: string,
@@ -177,7 +177,7 @@ export class TestStore implements Disposable {
     rmSync(this.folder, { recursive: true });
   }
 
-  /** What is given of one time is one collection. */
+  /** Values with the same time are one collection. */
   #since(time: number): number {
     const seconds = time === this.#collected ? 0 : this.interval;
     this.#collected = time;

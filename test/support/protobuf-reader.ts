@@ -1,4 +1,4 @@
-// The wire format of protobuf, read strictly and apart from our writer.
+// A strict reader of protobuf's wire format, independent of our writer.
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 export function text(bytes: Uint8Array): string {

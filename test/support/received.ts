@@ -1,7 +1,7 @@
-// What was exported over OTLP, by span, event and series.
+// What was exported over OTLP, as spans, events and series.
 import type { Export } from "./otlp-sink.ts";
 
-/** Of a span, an event or a series. */
+/** The name of a span, an event or a series. */
 export interface Told {
   /** The instrumentation scope. */
   readonly scope: string;
@@ -19,7 +19,7 @@ export interface Series extends Told {
   readonly value: number;
 }
 
-/** JSON has no bigint; none here is beyond 2^53. */
+/** JSON has no bigint; no value here exceeds 2^53. */
 export const plain = (_: string, value: unknown) => (typeof value === "bigint" ? Number(value) : value);
 
 export function spansOf(exports: readonly Export[]): ToldSpan[] {
@@ -52,7 +52,7 @@ export function eventsOf(exports: readonly Export[]): Told[] {
   );
 }
 
-/** Sums continue from export to export, so the last one of a series is complete. */
+/** Sums are cumulative, so the last value of a series is complete. */
 export function seriesOf(exports: readonly Export[]): Series[] {
   const series = new Map<string, Series>();
   for (const each of exports) {

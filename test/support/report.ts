@@ -1,10 +1,10 @@
-// What a plugin reports about a namespace, without what differs between runs: ids, times, what the kernel chooses.
+// A plugin's report about a namespace, without what differs between runs: ids, times, values that the kernel chooses.
 import { spansWith } from "../../core/plugin/connection.ts";
 import type { Plugin } from "../../core/plugin/plugin.ts";
 import type { AnyAttributes, AttributeSpecs, Metric, Point } from "../../core/plugin/signals.ts";
 import type { Kept } from "./engine.ts";
 
-/** Spans and events as texts, by name, sorted; metrics by series: the sum, or how many a histogram counted. */
+/** Spans and events as sorted texts, by name; metrics by series: the sum, or the count of a histogram. */
 export interface Report {
   readonly spans: Readonly<Record<string, readonly string[]>>;
   readonly events: readonly string[];
@@ -26,15 +26,15 @@ const varying: ReadonlySet<string> = new Set([
   "wirespan.connection.id",
   "wirespan.socket.id",
   "wirespan.tcp.sequence",
-  // How the owner is known at an event depends on whether accept() has returned by then.
+  // The source of an event's owner depends on whether accept() has returned by then.
   "wirespan.process.source",
-  // Whether an acknowledgement is sent separately is a matter of microseconds.
+  // Whether an acknowledgement is sent separately depends on microseconds.
   "wirespan.tcp.segments_sent",
   "wirespan.tcp.segments_received",
 ]);
 const firstEphemeral = 32_768;
 
-/** Only what is declared, and neither a time (double) nor chosen by the kernel. */
+/** Only declared attributes that are neither times (double) nor chosen by the kernel. */
 function told(attributes: AnyAttributes, declared: AttributeSpecs): string {
   const kept = Object.entries(attributes).filter(
     ([key, value]) =>
@@ -52,7 +52,7 @@ export interface Said {
   readonly metrics: readonly Metric[];
 }
 
-/** What `plugin` reports about the namespace with that number, out of everything. */
+/** The part of everything that `plugin` reports about the namespace with that number. */
 export function reportOf({ name, signals, spans: asked = {} }: Plugin, said: Said, netns: number): Report {
   const isHere = ({ attributes }: { readonly attributes: AnyAttributes }) =>
     (attributes[NETNS] ?? netns) === netns;

@@ -23,12 +23,12 @@ export interface Failure {
 export interface Report {
   readonly passed: number;
   readonly failures: readonly Failure[];
-  /** What failed and was run again, because the kernel had not shown everything to the agent. */
+  /** What failed and was run again, because the kernel had not shown every event to the agent. */
   readonly reruns: readonly Rerun[];
   readonly skips: readonly Skip[];
 }
 
-/** Milliseconds after the last test in which the process has to end by itself. */
+/** Milliseconds after the last test within which the process must end by itself. */
 const GRACE = 30_000;
 
 class Reporter extends Mocha.reporters.Spec {
@@ -43,7 +43,7 @@ class Reporter extends Mocha.reporters.Spec {
       const report: Report = { passed: this.stats.passes, failures, reruns, skips };
       const file: unknown = options.reporterOptions?.report;
       if (typeof file === "string") writeFileSync(file, JSON.stringify(report));
-      // Unreferenced, it fires only if something keeps the process alive: without it a failed test could hang the run.
+      // Unreferenced: it fires only if something else keeps the process alive, so that a failed test cannot hang the run.
       setTimeout(() => {
         console.error("a test has left something open that keeps this process");
         process.exit(1);

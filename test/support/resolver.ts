@@ -1,4 +1,4 @@
-// A resolver of DNS with listeners beside it, and applications that ask it, each in a namespace.
+// A DNS resolver with listeners, and applications that query it, each in a namespace.
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,7 +12,7 @@ type Zone = Readonly<
   Record<string, { readonly ttl: number } & ({ a?: string[]; aaaa?: string[] } | { cname: string })>
 >;
 
-/** Serves DNS on some addresses, and accepts what connects to `listen` (address:port). */
+/** Serves DNS on some addresses, and accepts connections to `listen` (address:port). */
 export async function startResolver(
   netns: Netns,
   zone: Zone,

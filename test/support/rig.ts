@@ -1,5 +1,5 @@
-// Runs a plugin's mapping without kernel and privileges: records in, signals out. Records are plain objects; missing
-// fields are zero. Everything emitted is compared with the plugin's declarations.
+// Runs a plugin's mapping without the kernel or privileges: records in, signals out. Records are plain objects; missing
+// fields are zero. Everything emitted is checked against the plugin's declarations.
 import assert from "node:assert/strict";
 import { type ConnRecord, ConnRecordCursor } from "../../bpf/include/wirespan/structs.skel.ts";
 import { LinkedRecordCursor } from "../../bpf/tracker/tracker.skel.ts";
@@ -24,14 +24,14 @@ import type {
 } from "../../core/plugin/signals.ts";
 import type { Cursor, TableRows } from "../../core/plugin/skeleton.ts";
 
-/** A record as far as a test cares: fields left out are zero, false, empty or the first of an enum. */
+/** The fields of a record that a test needs; others are zero, false, empty or the first of an enum. */
 export type Given<R> = R extends Uint8Array | Float64Array | Uint32Array
   ? R
   : R extends object
     ? { readonly [K in keyof R]?: Given<R[K]> }
     : R;
 
-/** Where a class of records is zero. */
+/** The zero value of a class of records. */
 function zero<R extends object>(make: new () => R & Cursor): R {
   return pointedAt(make, new Uint8Array(8192));
 }
@@ -93,10 +93,10 @@ type ValueOf<W> = W extends { readonly value: new () => infer V } ? Omit<V, "at"
 export interface RigOptions {
   /** Settings that differ from the defaults. */
   readonly settings?: Readonly<Record<string, unknown>>;
-  /** Names of the kernel's enums: by the name that is asked for, then by value. */
+  /** Names in the kernel's enums: by enum, then by value. */
   readonly enums?: Readonly<Record<string, Readonly<Record<number, string>>>>;
   readonly links?: () => FoundLinks;
-  /** Destination of signals; absent: they are stored. */
+  /** Destination of signals; by default they are stored. */
   readonly sink?: Sink;
 }
 
@@ -117,7 +117,7 @@ const HOST: Resource = { attributes: { "service.name": "host" } };
 
 const workloads = new Map<number, Workload>();
 
-/** Workloads by number, as the rig knows them: 0 is unknown, 1 has none of its own, others are named for their number. */
+/** Workloads by number: 0 is unknown, 1 has no resource of its own, others are named for their number. */
 function workload(number: number): Workload {
   const known = workloads.get(number) ?? named(number);
   workloads.set(number, known);
@@ -157,7 +157,7 @@ function assertDeclared(
 export class Rig<P extends Plugin> {
   readonly spans: Span[] = [];
   readonly events: Event[] = [];
-  /** Messages of the log. */
+  /** Log messages. */
   readonly logged: string[] = [];
   readonly #keeps: Sink = {
     span: (span) => void this.spans.push(span),
@@ -245,12 +245,12 @@ export class Rig<P extends Plugin> {
     connections.request(BIT, { spans: plugin.spans ?? {}, enrich, exemplify });
   }
 
-  /** A record of a ring. */
+  /** Passes a record of a ring. */
   record<N extends Names<P, "ring">>(name: N, record: Given<RecordOf<RecordsOf<P>[N]>>): void {
     this.#handlers[name]!(this.#zeroOf(name, "record", record));
   }
 
-  /** A record of a ring, or the only row of an iterator, as it lies in memory. */
+  /** Passes a record of a ring, or the only row of an iterator, as bytes. */
   lying(name: string, bytes: Uint8Array<ArrayBuffer>): void {
     const records = this.#plugin.skeleton.records[name]!;
     if (records.kind === "table") throw new Error(`${name} is a table`);
@@ -258,23 +258,23 @@ export class Rig<P extends Plugin> {
     this.#handlers[name]!(records.kind === "ring" ? record : [record]);
   }
 
-  /** A record of the tracker, as it lies in memory. */
+  /** Passes a record of the tracker, as bytes. */
   lyingConnection(bytes: Uint8Array<ArrayBuffer>): void {
     this.#connections.take(pointedAt(LinkedRecordCursor, bytes));
   }
 
-  /** A record of the tracker, wanted by the plugin. */
+  /** Passes a record of the tracker that the plugin wants. */
   connection(record: Given<ConnRecord>): void {
     const connection = overlaid<ConnRecord>(zero(ConnRecordCursor), { wanted: BIT, ...record });
     this.#connections.take({ connection, contexts: new Uint8Array() });
   }
 
-  /** The rows that an iterator wrote. */
+  /** Passes the rows that an iterator wrote. */
   rows<N extends Names<P, "rows">>(name: N, rows: readonly Given<RecordOf<RecordsOf<P>[N]>>[]): void {
     this.#handlers[name]!(rows.map((row) => this.#zeroOf(name, "record", row)));
   }
 
-  /** A table at a collection; returns the positions of the rows that the plugin removed. */
+  /** Passes a table at a collection; returns the positions of the rows that the plugin removed. */
   table<N extends Names<P, "table">>(
     name: N,
     rows: readonly (readonly [
@@ -303,7 +303,7 @@ export class Rig<P extends Plugin> {
     return given(added);
   }
 
-  /** A span of a connection is exported. */
+  /** Exports a span of a connection. */
   leaves(span: RequestedSpan, connection: Given<ConnRecord>): void {
     const record = overlaid<ConnRecord>(zero(ConnRecordCursor), connection);
     this.#exemplify[span]?.(record, record);
@@ -315,7 +315,7 @@ export class Rig<P extends Plugin> {
     return this.#collect(NOW);
   }
 
-  /** Ends a collection: every series in the order in which it was emitted. */
+  /** Ends a collection; returns every series in the order in which it was emitted. */
   collect(): readonly Shown[] {
     return this.metrics().flatMap(({ spec, points }) =>
       points.map((point): Shown => {
@@ -325,7 +325,7 @@ export class Rig<P extends Plugin> {
     );
   }
 
-  /** The events so far, as `[name, attributes]`; forgets them. */
+  /** Returns and clears the events so far, as `[name, attributes]`. */
   takeEvents(): readonly (readonly [name: string, attributes: AnyAttributes])[] {
     return this.events.splice(0).map(({ spec, attributes }) => {
       assertDeclared(spec, attributes);

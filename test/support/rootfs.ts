@@ -11,7 +11,7 @@ export type Release = "bookworm" | "trixie";
 const MIRROR = "http://deb.debian.org/debian";
 const PACKAGES = "systemd,systemd-sysv,dbus";
 
-/** The folder that has it, for reading alone: made by apt with its signatures checked, and kept in the user's cache. */
+/** Its folder, to be used read-only: created by apt with signatures checked, and kept in the user's cache. */
 async function pristine(context: Mocha.Context, release: Release): Promise<string> {
   for (const program of ["mmdebstrap", "systemd-nspawn"])
     if (!existsSync(`/usr/bin/${program}`)) skip(context, `needs ${program}`);
@@ -29,7 +29,7 @@ async function pristine(context: Mocha.Context, release: Release): Promise<strin
   return join(folder, "root");
 }
 
-/** One that may be written to; disposal removes it. */
+/** A writable one; disposal removes it. */
 export class RootFs implements Disposable {
   readonly path: string;
   readonly #folder: string;

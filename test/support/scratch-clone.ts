@@ -7,7 +7,7 @@ export const root = join(import.meta.dirname, "../..");
 /** Large folders that are not changed. */
 export const LINKED = ["node_modules", "native/build"];
 
-/** Copies the project as it is now, built, without its history; large folders are linked. The caller removes it. */
+/** Copies the project as it is now, including build output, without its history; large folders are linked. The caller removes it. */
 export function scratchClone(): string {
   const clone = mkdtempSync(join(tmpdir(), "wirespan-clone-"));
   const left = new Set([".git", ...LINKED].map((name) => join(root, name)));

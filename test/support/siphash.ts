@@ -1,5 +1,5 @@
 // SipHash with a 128-bit result, after the paper (Aumasson, Bernstein: SipHash, a fast short-input PRF), byte
-// by byte and in BigInt: slow, and nothing in common with what it checks.
+// by byte and in BigInt: slow, and independent of the code that it checks.
 
 const MASK = (1n << 64n) - 1n;
 const rotate = (x: bigint, by: bigint): bigint => ((x << by) | (x >> (64n - by))) & MASK;

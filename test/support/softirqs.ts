@@ -12,7 +12,7 @@ export function softirqRuns(): ReadonlyMap<string, number> {
 }
 
 /**
- * Minimum number of traced runs out of `runs`: some kernels run a few on an idle CPU without their tracepoint, which
- * all tools that use it miss alike.
+ * Minimum number of traced runs out of `runs`: on an idle CPU some kernels run a few without the tracepoint, so that
+ * every tool that uses it misses them.
  */
 export const leastTraced = (runs: number): number => Math.floor(0.98 * runs) - 3;

@@ -37,12 +37,12 @@ export class Staged {
     return Staged.#spawn(netns, service, process.execPath, [app("staged.mjs"), ...args]);
   }
 
-  /** A server that does not: `unattended` or `exhausted`. */
+  /** A server that does not work: `unattended` or `exhausted`. */
   static faulty(netns: Netns, service: string, how: string, port: number): Promise<Staged> {
     return Staged.#spawn(netns, service, "python3", [app("faulty.py"), how, String(port)]);
   }
 
-  /** A sender whose packets keep a CPU busy that receives them. */
+  /** A sender whose packets keep the receiving CPU busy. */
   static flood(netns: Netns, service: string, host: string, cpu: number): Promise<Staged> {
     return Staged.#spawn(netns, service, "python3", [app("flood.py"), host, String(cpu)]);
   }
@@ -54,14 +54,14 @@ export class Staged {
     return staged;
   }
 
-  /** Ends a client; returns what it counted. */
+  /** Stops a client; returns its counts. */
   async counts(): Promise<Counts> {
     const line = once(this.#lines, "line");
     this.child.kill("SIGTERM");
     return JSON.parse(String((await line)[0])) as Counts;
   }
 
-  /** Ends it, also if it is stopped. */
+  /** Ends it, even if it is suspended. */
   async end(): Promise<void> {
     this.child.kill("SIGCONT");
     await end(this.child);

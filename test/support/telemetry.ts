@@ -1,4 +1,4 @@
-// Spans, events and metrics such as the plugins make, for tests and benches of what exports them.
+// Spans, events and metrics like those of plugins, for tests and benches of exporters.
 import type {
   Event,
   EventSpec,
@@ -11,7 +11,7 @@ import type {
   SpanSpec,
 } from "../../core/plugin/signals.ts";
 
-/** An instant whose boot clock reads what the wall clock does. */
+/** An instant at which the boot clock and the wall clock agree. */
 export const instant = (sec: number, nsec = 0): Instant => ({ sec, nsec, bootNs: sec * 1e9 + nsec });
 
 const recommended = "recommended" as const;

@@ -1,4 +1,4 @@
-// A real terminal emulator, without a screen: tmux, on a server of its own.
+// A real terminal emulator without a screen: tmux, with its own server.
 import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -22,16 +22,16 @@ export async function needsTmux(context: Mocha.Context): Promise<void> {
 export class Terminal implements AsyncDisposable {
   readonly #server = `wirespan-${process.pid}-${++made}`;
 
-  /** Events that the kernel showed to no program, as the live view says. */
+  /** Events that the kernel showed to no program, according to the live view. */
   #unseen = 0;
   readonly #counted = countUnseen(() => this.#unseen);
 
   private constructor() {}
 
-  /** Starts `command`, a line for the shell, on `columns` × `rows`. */
+  /** Starts the shell command `command` with `columns` × `rows`. */
   static async open(command: string, columns: number, rows: number): Promise<Terminal> {
     const terminal = new Terminal();
-    // The terminal stays when the program has ended.
+    // The terminal remains when the program has ended.
     const stays = `${command}; exec sleep 600`;
     await terminal.#tmux("new-session", "-d", "-x", `${columns}`, "-y", `${rows}`, stays);
     return terminal;
@@ -45,7 +45,7 @@ export class Terminal implements AsyncDisposable {
     return text.replace(/\n$/, "").split("\n");
   }
 
-  /** Looks until the screen has `what`; throws with the screen if it has not within `limit` milliseconds. */
+  /** Waits until the screen contains `what`; throws with the screen's content after `limit` milliseconds. */
   async until(what: RegExp, limit = DEADLINE): Promise<readonly string[]> {
     const end = performance.now() + limit;
     for (;;) {

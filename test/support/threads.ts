@@ -39,7 +39,7 @@ export function processContext(resource: Attributes, others: Attributes): Buffer
   ]);
 }
 
-/** What an SDK publishes whose threads follow OTEP 4947. */
+/** What an SDK publishes if its threads follow OTEP 4947. */
 export const publishing = processContext({}, { "threadlocal.schema_version": "tls_v1" });
 
 export class Publisher implements AsyncDisposable {
@@ -53,7 +53,7 @@ export class Publisher implements AsyncDisposable {
     this.#lines.on("line", (line) => this.#waiting?.(line));
   }
 
-  /** Four connections within the program have carried a message each. `library`: what is loaded with dlopen(). */
+  /** Starts it; each of four connections within the program has carried a message. `library`: loaded with dlopen(). */
   static async start(
     netns: Netns,
     program: string,
@@ -70,7 +70,7 @@ export class Publisher implements AsyncDisposable {
     return publisher;
   }
 
-  /** The lines before the one that is waited for. */
+  /** The lines before the expected one. */
   #until(last: string): Promise<readonly string[]> {
     const lines: string[] = [];
     return new Promise((resolve, reject) => {
@@ -89,18 +89,18 @@ export class Publisher implements AsyncDisposable {
     return this.#until(last);
   }
 
-  /** 100 messages on each connection; the traceparents of those that had a context. */
+  /** Sends 100 messages on each connection; returns the traceparents of those that had a context. */
   send(says: "context" | "invalid" | "none", every = 1): Promise<readonly string[]> {
     return this.#command(`send ${says} ${every}`);
   }
 
-  /** An attempt to connect; its traceparent. */
+  /** Attempts to connect; returns the traceparent. */
   async connect(port: number): Promise<string> {
     const [traceparent = ""] = await this.#command(`connect ${port}`);
     return traceparent;
   }
 
-  /** It becomes another program, whose connections have carried a message each. */
+  /** Executes another program, each of whose connections has carried a message. */
   async exec(program: string, library?: string): Promise<void> {
     const words = [
       await programOf(program),

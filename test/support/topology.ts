@@ -24,7 +24,7 @@ export async function pair({ queues = 1 }: { readonly queues?: number } = {}): P
   return disposedBy(made.move(), { a, b });
 }
 
-/** From now on every segment is sent as it is on the wire. */
+/** Disables segmentation offload: from now on the devices handle segments as they are on the wire. */
 export async function withoutOffload(net: Pair): Promise<void> {
   for (const netns of [net.a, net.b])
     await netns.ip("link", "set", "wire0", "gso_max_segs", "1", "gso_max_size", "1500");
@@ -69,7 +69,7 @@ export async function routed({ ipv6 = false }: { readonly ipv6?: boolean } = {})
   return disposedBy(made.move(), { client, router, server });
 }
 
-/** The same way over IPv6. */
+/** The same path over IPv6. */
 async function route6({ client, router, server }: Omit<Routed, keyof AsyncDisposable>): Promise<void> {
   const { server6, routerForClient6 } = routedAddresses;
   await address(client, "wire0", `${addresses.a6}/64`);
@@ -100,7 +100,7 @@ async function wire(
   );
 }
 
-/** Without duplicate address detection and link-local chatter, so that counts are the test's own. */
+/** Disables duplicate address detection and link-local traffic, so that counts include only the test's traffic. */
 async function address(netns: Netns, device: string, ...own: readonly string[]): Promise<void> {
   await netns.ip("link", "set", device, "addrgenmode", "none");
   for (const one of own) {
@@ -110,8 +110,8 @@ async function address(netns: Netns, device: string, ...own: readonly string[]):
 }
 
 /**
- * Gives `netns` its neighbour's link address. Resolving it would add packets to the counts, and the first request over
- * IPv6 is lost: a handshake would then take a second.
+ * Sets the link address of a neighbour of `netns`. Resolving it would add packets to the counts, and the first request over
+ * IPv6 is lost, so that a handshake would take a second.
  */
 async function acquaint(at: Place, neighbour: Place, ...ips: readonly string[]): Promise<void> {
   const [[netns, device], [other, wired]] = [placeOf(at), placeOf(neighbour)];
@@ -122,7 +122,7 @@ async function acquaint(at: Place, neighbour: Place, ...ips: readonly string[]):
   }
 }
 
-/** A namespace and one of its devices; `wire0` if it has only that. */
+/** A namespace and one of its devices; `wire0` by default. */
 type Place = Netns | readonly [netns: Netns, device: string];
 
 const placeOf = (place: Place) => (place instanceof Netns ? ([place, "wire0"] as const) : place);

@@ -1,6 +1,6 @@
-// Unseen events that the agents of this test process have found: with them a test may fail without a defect.
+// Unseen events that the agents of this test process have counted; they can make a test fail without a defect.
 
-/** Those that run: the count so far, after a last look where `settled` asks for one. */
+/** Running agents: the count so far, after a final check if `settled` is true. */
 type Source = (settled: boolean) => number | Promise<number>;
 
 const running = new Set<Source>();
@@ -17,7 +17,7 @@ export function countUnseen(source: Source): () => Promise<void> {
   };
 }
 
-/** Events that were shown to no agent since this process began, with a last look at all that run. */
+/** Events since this process began that were shown to no agent, after a final check of all running agents. */
 export async function unseenSoFar(settled: boolean): Promise<number> {
   const counts = await Promise.all([...running].map((source) => source(settled)));
   return counts.reduce((sum, count) => sum + count, ended);

@@ -1,10 +1,10 @@
-// Waiting for what another process does.
+// Waits for what another process does.
 import { setTimeout as sleep } from "node:timers/promises";
 import { DEADLINE } from "./deadline.ts";
 
 /**
- * Calls `look` every 50 ms until it returns something other than undefined or false, and returns that. After `ms` it
- * throws an error with `what`.
+ * Calls `look` every 50 ms until it returns something other than undefined or false, and returns that. Throws an error
+ * with `what` after `ms`.
  */
 export async function until<T>(
   what: string,

@@ -77,13 +77,13 @@ interface Local {
 export interface Connection<E extends string = string> extends Said<E>, Socket, Local {
   readonly index: number;
   readonly family: "ipv4" | "ipv6";
-  /** An IPv6 socket that speaks IPv4. */
+  /** An IPv6 socket that uses IPv4. */
   readonly mapped: boolean;
   readonly remote: string;
   readonly remotePort: number;
   readonly sent: number;
   readonly received: number;
-  /** The last error that the program met, 0 for none. */
+  /** The program's last error, 0 if there was none. */
   readonly errno: number;
   /** What connect() itself returned. */
   readonly connectErrno: number;
@@ -117,7 +117,7 @@ export interface Lines {
   readonly unread: Said<"unread"> & { readonly bytes: number };
   readonly cookie: Said<"cookie"> & Socket;
   readonly did: Said<"did"> & { readonly verb: string };
-  /** Of the first byte after each side's SYN. */
+  /** Sequence numbers of the first byte after each side's SYN. */
   readonly numbers: Said<"numbers"> & { readonly opener: number; readonly acceptor: number };
   readonly listen: Said<"listen"> &
     Socket &

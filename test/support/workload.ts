@@ -14,7 +14,7 @@ export { type Case, type Connection, type Line, type Lines, one, pick } from "./
 
 const sources = fileURLToPath(new URL("../workload/", import.meta.url));
 
-/** test/workload/README.md says which case takes which. */
+/** Options; test/workload/README.md lists those of each case. */
 export interface Options {
   /** Where the client connects to, and where the server listens unless `listen` says so. */
   readonly address?: string;
@@ -39,17 +39,17 @@ export interface Options {
   /** The client's user and group. */
   readonly uid?: number;
   readonly clientComm?: string;
-  /** They run from a copy of the program under this name (`copied`). */
+  /** Files that they run from: copies of the program (`copied`). */
   readonly clientFile?: string;
   readonly serverFile?: string;
   readonly serverComm?: string;
   /** The server's namespace, if it is not the client's. */
   readonly server?: Netns;
-  /** That all its processes are in from the start. */
+  /** A cgroup for all its processes from the start. */
   readonly cgroup?: Cgroup;
   /** In addition to this process's own environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** After how many milliseconds the run is ended and fails; twice DEADLINE by default. */
+  /** Milliseconds after which the run is ended and fails; twice DEADLINE by default. */
   readonly limit?: number;
 }
 
@@ -69,13 +69,13 @@ export async function copied(name: string): Promise<AsyncDisposable> {
   return { [Symbol.asyncDispose]: () => rm(path) };
 }
 
-/** Runs a case to its end, the client in `netns`; returns all reports. */
+/** Runs a case until it ends, with the client in `netns`; returns all reports. */
 export async function run(netns: Netns, name: Case, options: Options = {}): Promise<readonly Line[]> {
   await using running = await start(netns, name, options);
   return await running.done();
 }
 
-/** Starts a case that is to be watched or controlled. */
+/** Starts a case that is observed or controlled while it runs. */
 export async function start(netns: Netns, name: Case, options: Options = {}): Promise<Running> {
   await build();
   const { server, cgroup, env, limit = 2 * DEADLINE, ...words } = options;
@@ -90,12 +90,12 @@ export async function start(netns: Netns, name: Case, options: Options = {}): Pr
   );
 }
 
-/** The cookie of a namespace, as its sockets know it. */
+/** The cookie of a namespace, from one of its sockets. */
 export async function netnsCookie(netns: Netns): Promise<number> {
   return one(await run(netns, "cookie"), "cookie").netns;
 }
 
-/** A workload that runs; disposal ends it and, through it, its processes. */
+/** A running workload; disposal ends it and its processes. */
 export class Running implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #lines: Line[] = [];
@@ -117,7 +117,7 @@ export class Running implements AsyncDisposable {
     return this.#lines;
   }
 
-  /** Waits for the first line of that event (and role), or takes one that is there. */
+  /** Returns the first line of that event (and role), and waits for it if necessary. */
   async until<E extends keyof Lines>(event: E, role?: Line["role"]): Promise<Lines[E]> {
     for (;;) {
       const [line] = pick(this.#lines, event, role);
@@ -135,12 +135,12 @@ export class Running implements AsyncDisposable {
     return await Promise.race([next.then(() => false), this.#ended.then(() => true)]);
   }
 
-  /** Gives the client the line that it waits for (held, deferred, accepters). */
+  /** Writes the line that the client waits for (held, deferred, accepters). */
   goOn(): void {
     this.#child.stdin?.write("\n");
   }
 
-  /** Lets a puppet do what these lines say, one after the other. */
+  /** Makes a puppet execute these lines, one after the other. */
   async act(...steps: readonly string[]): Promise<void> {
     for (const step of steps) {
       const done = pick(this.#lines, "did").length;
