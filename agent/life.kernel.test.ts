@@ -80,7 +80,7 @@ describe("an agent that gets a signal", () => {
     }
   });
 
-  it("survives SIGHUP during set-up", async () => {
+  it("survives SIGHUP during setup", async () => {
     const { child, said, ended } = start("sh", run, "agent", "--plugin", "softirqs", "--config", file);
     try {
       await sleep(20);

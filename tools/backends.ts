@@ -18,7 +18,7 @@ import { build, buildPublished, installTool, remove } from "./gobuild.ts";
 
 const core = "go.opentelemetry.io/collector";
 const contrib = "github.com/open-telemetry/opentelemetry-collector-contrib";
-/** The Collector's stable modules of the same release. */
+/** The Collector's stable modules in the same release. */
 const stable = "v1.61.0";
 
 const recipes: Readonly<Record<BackendName, (scratch: string, out: string) => void>> = {
@@ -30,7 +30,7 @@ const recipes: Readonly<Record<BackendName, (scratch: string, out: string) => vo
       [`${core}/processor/memorylimiterprocessor`],
       [
         `${core}/exporter/otlpexporter`,
-        // The module proxy does not have every version of it.
+        // The module proxy does not have every version.
         `${contrib}/exporter/loadbalancingexporter v0.150.0`,
       ],
     );
@@ -56,7 +56,7 @@ const recipes: Readonly<Record<BackendName, (scratch: string, out: string) => vo
   prometheus: ofPrometheus("prometheus"),
   promtool: ofPrometheus("promtool"),
   rotel: (scratch, out) => {
-    // A Rust program that is published as a Python wheel: nothing is built.
+    // A Rust program that is published as a Python wheel, so nothing is built.
     const pip = ["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "-q", "-d", scratch];
     python([...pip, `rotel==${versions.rotel}`]);
     const wheel = readdirSync(scratch).find((file) => file.endsWith(".whl"));

@@ -10,7 +10,7 @@ const root = join(import.meta.dirname, "..");
 const HEADERS = "bpf/include/wirespan";
 const STRUCTS = `${HEADERS}/structs.skel.ts`;
 
-/** The tracker's, the plugins', and the built ones of the tests. */
+/** The objects of the tracker and the plugins, and those of tests that have been built. */
 const OBJECTS = "{bpf/*,plugins/*,test/*}/*.bpf.o";
 
 interface Built {
@@ -23,7 +23,7 @@ function built(): Built[] {
   return paths.map((path) => ({ path, object: readObject(readFileSync(join(root, path))) }));
 }
 
-/** Whether a file is not what it should be; writes it unless `check`. */
+/** Whether a file is out of date; writes it unless `check`. */
 function isStale(path: string, text: string, from: string, check: boolean): boolean {
   const file = join(root, path);
   if (existsSync(file) && readFileSync(file, "utf8") === text) return false;

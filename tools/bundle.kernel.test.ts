@@ -1,4 +1,4 @@
-// The SDK's part of the bundle: a separate file.
+// The SDK's part of the bundle, a separate file.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import {
@@ -91,7 +91,7 @@ describe("what npm start runs", () => {
     for (const folder of [clone, cache]) rmSync(folder, { recursive: true, force: true });
   });
 
-  /** Longer than the start of an agent, after which the code is kept. */
+  /** Longer than the startup of an agent, after which its compiled code is kept. */
   const LONGER = 4000;
 
   async function starts(enough: () => boolean | Promise<boolean>): Promise<void> {
@@ -105,7 +105,7 @@ describe("what npm start runs", () => {
     assert.equal(code, 0, stderr.join("\n"));
   }
 
-  it("keeps the code that a start has compiled, and makes it again only if it is damaged", async () => {
+  it("keeps the code that a start has compiled, and replaces it only if it is damaged", async () => {
     await starts(() => existsSync(kept));
     const { mtimeMs } = statSync(kept);
     await starts(async () => {

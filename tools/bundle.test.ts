@@ -106,7 +106,7 @@ describe("the bundle", () => {
     assert.doesNotMatch(wirespan(clone, "plugins").stdout, /^another /m);
   });
 
-  it("is not made from a source that cannot be loaded: the existing one stays", () => {
+  it("is not created from a source that cannot be loaded, and the existing one is kept", () => {
     const folder = join(clone, "plugins/broken");
     const before = bytes(clone);
     mkdirSync(folder);
@@ -126,7 +126,7 @@ describe("the bundle", () => {
     }
   });
 
-  it("is rebuilt by set-up if a source or the bundle itself has changed, and set-up fails if it cannot be built", function () {
+  it("is rebuilt by setup if a source or the bundle itself has changed, and setup fails if it cannot be built", function () {
     if (!existsSync(join(root, "native/build/wirespan.node"))) skip(this, "nothing is built here");
     const setUp = () => {
       const words = ["tools/setup.sh", process.arch, "bundle"];
@@ -134,13 +134,13 @@ describe("the bundle", () => {
       return `${status} ${stderr}`;
     };
     const said = "0 wirespan: making the bundle\n";
-    // The copy of folders may be newer than what was built from them.
+    // The copied folders may be newer than what was built from them.
     assert.match(setUp(), /^0 (.*\n)*wirespan: making the bundle\n$/);
     assert.equal(setUp(), "0 ");
     const source = join(clone, "cli/run.ts");
     const text = readFileSync(source, "utf8");
     writeFileSync(source, text.replace("wirespan: ", "WIRESPAN: "));
-    // A file that was put in its place need not be newer.
+    // A file that replaces it may be older.
     utimesSync(source, 0, 0);
     assert.equal(setUp(), said);
     assert.equal(setUp(), "0 ");

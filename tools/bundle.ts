@@ -1,6 +1,6 @@
-// Creates what `npm start` runs and packages ship: dist/wirespan.cjs, the agent as one CommonJS file, dist/store.cjs,
-// the process that stores and shows what it observes, and dist/sdk.cjs with the packages that only `path: sdk` loads.
-// The bytes depend on the sources alone, not on the folder. Set-up runs it whenever one of its inputs has changed.
+// Creates what `npm start` runs and packages contain: dist/wirespan.cjs, the agent as one CommonJS file; dist/store.cjs,
+// the process that stores and shows its data; and dist/sdk.cjs with the packages that only `path: sdk` loads. The bytes
+// depend only on the sources, not on the folder. Setup runs this whenever one of its inputs has changed.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -14,13 +14,13 @@ import packageJson from "../package.json" with { type: "json" };
 
 const ROOT = join(import.meta.dirname, "..");
 const DIST = join(ROOT, "dist");
-/** Beside `dist`, so that its content resolves paths as from there. */
+/** A sibling of `dist`, so that its content resolves paths in the same way. */
 const PART = join(ROOT, `dist.part-${process.pid}`);
 
-/** Packages that go into the file for `path: sdk`. */
+/** Packages in the file for `path: sdk`. */
 const OF_SDK = /^@(opentelemetry|grpc)\//;
 
-/** Options for everything that is bundled like the agent. */
+/** Options for all bundles that run in Node. */
 export const shared = {
   absWorkingDir: ROOT,
   bundle: true,
@@ -34,7 +34,7 @@ export const shared = {
 
 const sha256 = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
 
-/** The hash of each object's layout, by the digest of its file; only of objects that match their skeletons. */
+/** The hash of each object's layout, by the digest of its file; only objects that match their skeletons. */
 async function layouts(): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
   for (const path of globSync("{bpf,plugins}/*/*.bpf.o", { cwd: ROOT }).sort()) {
@@ -47,7 +47,7 @@ async function layouts(): Promise<Record<string, string>> {
   return found;
 }
 
-/** Modules that are replaced by what is known when the bundle is made. */
+/** Modules that are replaced by what is known when the bundle is created. */
 async function made(): Promise<Readonly<Record<string, string>>> {
   const names = pluginNames(join(ROOT, "plugins")).sort();
   const modules = names.map(
@@ -62,7 +62,7 @@ async function made(): Promise<Readonly<Record<string, string>>> {
   };
 }
 
-/** A source's text with paths as from the bundle, and with `require` for what is loaded on first use. */
+/** A source's text with paths relative to the bundle, and with `require` for packages that are loaded on first use. */
 function inBundle(path: string, text: string): string {
   const changed = text
     .replaceAll(/createRequire\(import\.meta\.url\)\(\s*"(\.[^"]*\.node)",?\s*\)/g, (_, file: string) => {
@@ -94,7 +94,7 @@ export async function sources(): Promise<Plugin> {
   };
 }
 
-/** `digest`: of the file that has the SDK; another one is not loaded. */
+/** `digest`: of the SDK's file; a different file is not loaded. */
 function fromSdk(digest: string): Plugin {
   const load = `
     const { readFileSync } = require("node:fs");
@@ -115,7 +115,7 @@ function fromSdk(digest: string): Plugin {
   };
 }
 
-/** The folders, from the root of the repository, of the packages that the bundles contain parts of. */
+/** The folders, relative to the root of the repository, of the packages that the bundles contain parts of. */
 export function packagesIn(results: readonly Pick<BuildResult, "metafile">[]): readonly string[] {
   const folders = results
     .flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}))
@@ -152,7 +152,7 @@ async function bundle(): Promise<void> {
     outfile: join(PART, "store.cjs"),
   });
   writeFileSync(join(PART, "bundled.json"), JSON.stringify(packagesIn([ofSdk, agent, store])));
-  // Every module of it runs once: a bundle that cannot be loaded is refused.
+  // Runs every module once, so that a bundle that cannot be loaded is rejected.
   execFileSync(process.execPath, [join(PART, "wirespan.cjs"), "plugins"], {
     stdio: ["ignore", "ignore", "inherit"],
   });

@@ -1,16 +1,16 @@
-// Checks that run no product code: format, lint, imports, includes, types, and whether the generated files match the built
+// Checks that run no product code: format, lint, imports, includes, types, and whether generated files match the built
 // objects.
 import { accessSync, constants, existsSync, globSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import type { Skip } from "../test/support/reporter.ts";
 
-/** One program to run; it fails by its exit status. */
+/** A program to run; a nonzero exit status is a failure. */
 export interface Step {
   readonly name: string;
   readonly command: readonly [program: string, ...args: string[]];
 }
 
-/** The steps that can run on this machine, and by name those that cannot. */
+/** The steps that can run on this machine, and the names of those that cannot. */
 export function checks(): { steps: readonly Step[]; skips: readonly Skip[] } {
   const steps: Step[] = [
     { name: "biome", command: [process.execPath, "node_modules/@biomejs/biome/bin/biome", "check"] },

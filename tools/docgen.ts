@@ -1,4 +1,4 @@
-// Writes each plugin's SIGNALS.md from its declarations, and fills the generated parts of other documents: everything
+// Writes each plugin's SIGNALS.md from its declarations, and fills in the generated parts of other documents: everything
 // between `<!-- generated: NAME -->` and `<!-- /generated -->`. With --check: fails on a difference, writes nothing.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -99,7 +99,7 @@ function trace({ name, trace: view }: Plugin): string {
   );
 }
 
-/** The series that sums up what has no series of its own, if the plugin's metrics can have one. */
+/** The overflow series, if the plugin's metrics can have one. */
 const OVERFLOW =
   "Any metric can have one more series with `otel.metric.overflow` = true and no other attribute but `network.io.direction`: it sums up everything without a series of its own (`metrics.maxSeries`, or no room in the kernel's tables).";
 

@@ -1,4 +1,4 @@
-// The guides name files of this repository; each must be where they say.
+// Checks that every file of this repository that a guide names exists.
 import assert from "node:assert/strict";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -13,7 +13,7 @@ const FOLDERS = "agent|bench|bpf|cli|config|core|correlate|docs|examples|exporte
 /** The plugin that docs/add-a-plugin.md adds. */
 const ADDED = "plugins/tcpreset/";
 
-/** Paths in code spans and in links, from the root; without those that hold a placeholder. */
+/** Paths in code spans and in links, relative to the root, except those with a placeholder. */
 function named(guide: string): string[] {
   const text = readFileSync(join(root, guide), "utf8");
   const spans = [...text.matchAll(new RegExp(`(?<=[\`( ])(?:${FOLDERS})/[\\w./-]*[\\w/]`, "g"))].map(

@@ -1,4 +1,4 @@
-// Programs out of the Go module proxy, built without a checkout of their repositories.
+// Builds programs from the Go module proxy, without a checkout of their repositories.
 import { execFileSync } from "node:child_process";
 import { copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,8 +13,8 @@ export interface GoProgram {
 }
 
 /**
- * Builds a program of a published module to the file `out`, in the empty folder `scratch`. `go install` refuses
- * modules that have replace directives, so a module of our own uses the published go.mod and go.sum, and with them the
+ * Builds a program of a published module to the file `out`, in the empty folder `scratch`. `go install` rejects
+ * modules with replace directives, so a temporary module uses the published go.mod and go.sum, and with them the
  * exact versions of all dependencies.
  */
 export function buildPublished(program: GoProgram, scratch: string, out: string): void {
@@ -35,7 +35,7 @@ export function build(folder: string, name: string, out: string, tags = ""): voi
   renameSync(part, out);
 }
 
-/** Installs a small tool of the proxy into `folder`. */
+/** Installs a small tool from the proxy into `folder`. */
 export function installTool(name: string, folder: string): void {
   go(folder, ["install", name], { GOBIN: folder });
 }

@@ -33,7 +33,7 @@ function rows(items: readonly string[], width: number): string {
 export function header(): string {
   // Padded to a power of two, by which the programs limit their index.
   const edges = Array.from({ length: 512 }, (_, i) => edge(Math.min(LOWEST + i, HIGHEST)));
-  // The bucket of the lowest value with this highest bit and the next four.
+  // The bucket of the lowest value with these five highest bits.
   const first = Array.from({ length: 64 * 16 }, (_, i) => {
     const lowest = ((16n + BigInt(i % 16)) << BigInt(i >> 4)) >> 4n;
     const above = edges.findIndex((e) => e >= lowest);
@@ -61,6 +61,6 @@ if (import.meta.main) {
     );
     process.exitCode = 1;
   }
-  // Every object is rebuilt if the file is written.
+  // Writing the file causes every object to be rebuilt.
   if (!check && !same) writeFileSync(path, header());
 }

@@ -8,7 +8,7 @@ describe("imports", () => {
     assert.deepEqual(refusedImports(), []);
   });
 
-  it("are refused against the direction, with both files and what is allowed", () => {
+  it("are rejected against the direction, naming both files and what is allowed", () => {
     assert.deepEqual(refused("core/bridge/clock.ts", 'import { Engine } from "../engine/engine.ts";\n'), [
       "core/bridge/clock.ts imports core/engine/engine.ts: core/bridge may import only core/base, core/plugin, native and itself (tools/imports.ts)",
     ]);
@@ -24,16 +24,16 @@ describe("imports", () => {
     ["plugins/tcplife/index.ts", 'import { Engine } from "../../core/engine/engine.ts";'],
     ["plugins/tcplife/index.ts", 'import { top } from "../tcptop/top.ts";'],
     ["plugins/tcplife/index.ts", 'import { native } from "../../native/index.ts";'],
-    // A value, where only types are allowed.
+    // A value where only types are allowed.
     ["core/plugin/services.ts", 'import { skeleton } from "../../bpf/tracker/tracker.skel.ts";'],
     ["core/plugin/services.ts", 'import { type Task, skeleton } from "../../bpf/tracker/tracker.skel.ts";'],
     // Product code uses no test and no test helper.
     ["core/engine/a.ts", 'import { a } from "./engine.test.ts";'],
-    // Only the folders of the table are there.
+    // Only folders of the table may be imported.
     ["core/a.ts", 'import { b } from "./b.ts";'],
     ["core/engine/a.ts", 'import { loadConfig } from "../../test/support/config.ts";'],
   ] as const) {
-    it(`are refused: ${path}: ${text.replaceAll("\n", " ")}`, () => {
+    it(`are rejected: ${path}: ${text.replaceAll("\n", " ")}`, () => {
       assert.ok(refused(path, `${text}\n`).length > 0);
     });
   }

@@ -1,9 +1,9 @@
-// Which folder may import which: one direction, with the exceptions named. Tests and tools may import anything.
+// Defines which folder may import which: one direction, with explicit exceptions. Tests and tools may import anything.
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import process from "node:process";
 
-/** A file that imports another, both by path from the root of the repository. */
+/** A file and what it imports; both paths are relative to the root of the repository. */
 export interface Import {
   readonly from: string;
   readonly to: string;
@@ -36,7 +36,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "store",
   ]),
   bpf: [],
-  // A separate process: it gets what the exporter writes, and nothing else from the agent.
+  // A separate process, which receives what the exporter writes and nothing else from the agent.
   store: ["core/base", "core/plugin", "exporters"],
   // Each plugin is a folder of its own, and may not import another plugin.
   plugins: ["core/plugin"],

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { allRefusedIncludes, includesOf, refusedIncludes } from "./includes.ts";
 
 describe("includes of BPF programs", () => {
-  it("keep to the table in all programs and headers", () => {
+  it("follow the table in all programs and headers", () => {
     assert.deepEqual(allRefusedIncludes(), []);
   });
 
-  it("are refused against the table, with both files and what is allowed", () => {
+  it("are rejected if the table does not allow them, naming both files and what is allowed", () => {
     assert.deepEqual(refusedIncludes("plugins/a/a.bpf.c", '#include "../../bpf/tracker/states.h"\n'), [
       "plugins/a/a.bpf.c includes bpf/tracker/states.h: it may include headers of bpf/include/wirespan and plugins/a only (tools/includes.ts)",
     ]);
@@ -21,7 +21,7 @@ describe("includes of BPF programs", () => {
     ["bpf/tracker/tracker.bpf.c", '#include "../../plugins/a/a.h"'],
     ["bpf/other/a.bpf.c", '#include "a.h"'],
   ] as const) {
-    it(`are refused: ${path}: ${line}`, () => {
+    it(`are rejected: ${path}: ${line}`, () => {
       assert.equal(refusedIncludes(path, `${line}\n`).length, 1);
     });
   }
@@ -38,7 +38,7 @@ describe("includes of BPF programs", () => {
     it(`are allowed: ${path}: ${line}`, () => assert.deepEqual(refusedIncludes(path, `${line}\n`), []));
   }
 
-  it("are found completely", () => {
+  it("are all found", () => {
     const text = '#include <wirespan/conn.h>\n#include "b.h"\n';
     assert.deepEqual(includesOf("plugins/a/a.h", text), ["bpf/include/wirespan/conn.h", "plugins/a/b.h"]);
   });

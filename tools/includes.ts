@@ -1,5 +1,5 @@
-// Which C headers a BPF program may include: headers for plugins do not depend on the tracker, and a plugin includes
-// these and its own.
+// Defines which C headers a BPF program may include: headers for plugins do not depend on the tracker, and a plugin includes
+// only these and its own.
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import process from "node:process";

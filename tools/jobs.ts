@@ -1,4 +1,4 @@
-// Runs mocha on files in separate processes, some of them beside each other.
+// Runs mocha on files in separate processes, some of them in parallel.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
@@ -10,9 +10,9 @@ import type { Failure, Report } from "../test/support/reporter.ts";
 export interface Job {
   readonly suite: string;
   readonly files: readonly string[];
-  /** Nothing else may run meanwhile. */
+  /** Must run alone. */
   readonly alone: boolean;
-  /** It starts before those that take less long. */
+  /** Takes long, so it starts early. */
   readonly first?: boolean;
   readonly launch?: Launch;
 }
@@ -24,30 +24,30 @@ export interface Done {
   readonly seconds: number;
 }
 
-/** Words in front of Node's path, and between it and mocha's. */
+/** Arguments before Node's path, and between that and mocha's. */
 export interface Launch {
   readonly before?: readonly string[];
   readonly flags?: readonly string[];
 }
 
-/** One more than there are processors: most tests of the agent wait more than they compute. */
+/** One more than the number of processors, since most tests of the agent wait more than they compute. */
 const WORKERS = availableParallelism() + 1;
 
 const nothing: Report = { passed: 0, failures: [], reruns: [], skips: [] };
 
-/** A failure outside of any test. */
+/** A failure outside any test. */
 export function beyondTests(message: string): Failure[] {
   return [{ title: "the suite itself", message }];
 }
 
-/** Starts processes, forwards signals to them, and starts no more after one. */
+/** Starts processes and forwards signals to them; after a signal it starts no more. */
 export class Processes {
   readonly #scratch: string;
   readonly #arguments: readonly string[];
   #interrupted = false;
   #files = 0;
 
-  /** A folder for reports, and mocha's arguments besides files. */
+  /** A folder for reports, and mocha's arguments other than files. */
   constructor(scratch: string, mochaArguments: readonly string[]) {
     this.#scratch = scratch;
     this.#arguments = mochaArguments;
@@ -57,9 +57,9 @@ export class Processes {
     return this.#interrupted;
   }
 
-  /** Runs a program to its end; returns its exit status. Its output appears immediately, or all of it at the end. */
+  /** Runs a program until it ends; returns its exit status. Its output appears immediately, or all at the end. */
   async run([program, ...args]: readonly string[], atOnce = true): Promise<number> {
-    // A file, because a pipe would be open as long as some process of a test is left.
+    // A file, because a pipe would stay open as long as any process of a test remains.
     const file = join(this.#scratch, `${++this.#files}.log`);
     const log = atOnce ? undefined : openSync(file, "w");
     const child = spawn(program!, args, { stdio: log === undefined ? "inherit" : ["ignore", log, log] });
@@ -80,7 +80,7 @@ export class Processes {
     }
   }
 
-  /** Jobs that may run beside others first, those that take longest before all; then the others one by one. */
+  /** Runs parallel jobs first, beginning with the slowest; then the others one by one. */
   async runAll(jobs: readonly Job[]): Promise<readonly Done[]> {
     const shared = jobs.filter(({ alone }) => !alone);
     const queue = [...shared.filter(({ first }) => first), ...shared.filter(({ first }) => !first)];

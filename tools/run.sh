@@ -1,9 +1,9 @@
 #!/bin/sh
-# What every npm script runs: set-up as far as the verb needs it, then this clone's own Node.
-# Plain sh, because the machine's node may be too old to run our TypeScript. Ends in exec, so
+# Run by every npm script: setup as far as the verb needs it, then this clone's own Node.
+# Plain sh, because the machine's node may be too old to run our TypeScript. Ends with exec, so
 # that the pid npm signals is the agent's.
 set -eu
-# SIGHUP makes a service read its configuration again, which it is about to do. Nobody is left at a terminal.
+# SIGHUP makes a service reload its configuration, which has not been read yet. On a terminal, SIGHUP means that the user has gone.
 if [ "${1:-}" = agent ] && ! [ -t 2 ]; then hangup='again=yes'; else hangup='end_setup 143'; fi
 again=
 trap "$hangup" HUP
@@ -18,11 +18,11 @@ case $(uname -m) in
   *) arch=$(uname -m) ;;
 esac
 node=node_modules/node-linux-$arch/bin/node
-# Where ip and nft lie, which a login by su leaves out.
+# The folders of ip and nft, which are not on PATH after su.
 PATH=$PATH:/usr/sbin:/sbin
 export PATH
 
-# Runs set-up in a process group of its own: a signal must also end the apt or the compiler
+# Runs setup in its own process group: a signal must also end the apt or the compiler
 # that a shell in the foreground would wait for.
 setup() {
   setsid sh tools/setup.sh "$arch" "$1" </dev/null &
@@ -57,12 +57,12 @@ case $verb in
     ;;
 esac
 PATH=$PWD/${node%/node}:$PATH
-# Stripped types and bytecode are kept: half the time to start, a quarter of the memory.
+# Stripped types and bytecode are cached: half the startup time, a quarter of the memory.
 NODE_COMPILE_CACHE=$PWD/node_modules/.cache/wirespan
 export NODE_COMPILE_CACHE
 
 case $verb in
-  # A heap of some 20 MB is collected faster by one thread, and young objects need no 48 MB; each thread of the pool takes
+  # One thread collects a heap of some 20 MB faster, and young objects do not need 48 MB; each thread of the pool uses
   # memory of its own. For the others see agent/garbage.ts.
   # shellcheck disable=SC2046 # the flags are words
   agent) exec "$node" $(cat cli/node-flags) cli/start.cjs "$@" ;;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs and builds what is missing, and says what and why before it does; all of it on standard
-# error. When nothing is missing it says nothing and costs a few hundredths of a second.
+# Installs and builds what is missing, after printing what and why, on standard error.
+# If nothing is missing, it prints nothing and takes a few hundredths of a second.
 # usage: setup.sh ARCH packages|everything|bundle|tests|guests|packaging      ARCH as npm spells it: x64, arm64
 set -eu
 exec >&2
@@ -17,7 +17,7 @@ stop() {
   exit 2
 }
 
-# One row a need: what to look for, why, and the package that has it under each package manager.
+# One row per requirement: what to look for, why, and its package under each package manager.
 needs='command clang       apt:clang      dnf:clang        zypper:clang        pacman:clang  apk:clang       compiles the BPF programs
 command make        apt:make       dnf:make         zypper:make         pacman:make   apk:make        runs the build
 command c++         apt:g++        dnf:gcc-c++      zypper:gcc-c++      pacman:gcc    apk:g++         compiles the native addon
@@ -47,7 +47,7 @@ $kernel_test_needs
 $packaging_needs" ;;
 esac
 
-# The newest wins only where there is no plain `clang`.
+# If there is no plain `clang`, the newest is used.
 find_clang() {
   for compiler in clang clang-22 clang-21 clang-20 clang-19 clang-18 clang-17 clang-16 clang-15 clang-14; do
     command -v "$compiler" && return
@@ -81,7 +81,7 @@ install_system_packages() {
   [ -n "$rows" ] || return 0
   manager=$(package_manager)
   packages=$(printf '%s\n' "$rows" | sed -n "s/.* $manager:\([^ ]*\).*/\1/p" | tr '\n' ' ' | sed 's/ $//')
-  say "missing on this machine:"
+  say "these are missing on this machine:"
   printf '%s\n' "$rows" | sed 's/^[a-z]* \([^ ]*\) .* apk:[^ ]* */\1|/' | while IFS='|' read -r name why; do
     printf '  %-14s %s\n' "$name" "$why"
   done
@@ -99,13 +99,13 @@ install_system_packages() {
       "install clang 14 or newer, make, a C++20 compiler and the headers of libbpf 1.0 or newer, then run this again." ;;
   esac
   if [ "$(id -u)" -ne 0 ]; then
-    say "installing needs root. This line does it:"
+    say "installing requires root. To install, run:"
     printf '  %ssudo %s\n' "${update:+sudo $update && }" "$install"
     stop "the agent itself then needs no root, only the capabilities CAP_BPF and CAP_PERFMON."
   fi
   if [ -n "$update" ]; then
     say "running: $update"
-    $update -q || say "that failed; going on with the package lists that are here"
+    $update -q || say "that failed; continuing with the existing package lists"
   fi
   say "running: $install"
   # shellcheck disable=SC2086 # the line is words, none with spaces
@@ -114,7 +114,7 @@ install_system_packages() {
   [ -z "$rows" ] || stop "still missing after the installation: $(printf '%s\n' "$rows" | awk '{ print $2 }' | tr '\n' ' ')"
 }
 
-# npm ci leaves node_modules/.package-lock.json behind as its last act.
+# npm ci writes node_modules/.package-lock.json last.
 node_modules_are_current() {
   [ -e node_modules/.package-lock.json ] && ! [ package-lock.json -nt node_modules/.package-lock.json ] && [ -x "$own_node" ]
 }
@@ -124,9 +124,9 @@ install_node_modules() {
 }
 
 npm_ci() {
-  say "installing the npm packages of package-lock.json, this clone's own Node 24 among them (about 380 MB on disk)"
-  # What a user's npm configuration may say against it (omit, engine-strict, a silent log level) is
-  # overruled; no package of ours needs an install script.
+  say "installing the npm packages of package-lock.json, including this clone's own Node 24 (about 380 MB on disk)"
+  # Overrides settings in a user's npm configuration that would interfere (omit, engine-strict, a silent log level).
+  # None of our packages needs an install script.
   npm ci --include=dev --include=optional --engine-strict=false --ignore-scripts --no-audit --no-fund --loglevel=error ||
     stop "npm ci failed; the lines above say why"
   [ -x "$own_node" ] || stop "npm ci did not install node-linux-$arch: wirespan runs on x86-64 and arm64 with glibc" \
@@ -152,14 +152,14 @@ build() {
   make -s -j "$jobs" || stop "the build failed; the lines above say why"
 }
 
-# What goes into the bundle, by content.
+# A digest of the bundle's inputs.
 bundle_inputs() {
   # shellcheck disable=SC2046 # none of the names has a space
   sha256sum package.json package-lock.json tools/bundle.ts $(find agent bpf cli config core exporters store native/index.ts \
     plugins -name '*.ts' ! -name '*.test.ts' -o -name '*.bpf.o' | LC_ALL=C sort) | sha256sum
 }
 
-# Made again if a source is another one, or the bundle itself is not as it was made.
+# Rebuilt if a source or the bundle itself has changed.
 bundle() {
   inputs=$(bundle_inputs)
   [ "$(cat dist/state 2>/dev/null)" != "$inputs $(sha256sum dist/*.cjs 2>/dev/null)" ] || return 0
@@ -169,25 +169,25 @@ bundle() {
   printf '%s %s\n' "$inputs" "$(sha256sum dist/*.cjs)" >dist/state
 }
 
-# Debian's package would start a web server at once: its program alone is unpacked. Its libraries are on
-# almost every machine; without it, or them, a test is skipped.
+# Debian's package would start a web server at once, so only its program is unpacked. Its libraries are on
+# almost every machine; without it or them, a test is skipped.
 unpack_nginx() {
   command -v nginx >/dev/null && return
   [ -x "$nginx/usr/sbin/nginx" ] && return
   command -v apt-get >/dev/null || return 0
-  say "getting nginx, unpacked and not installed: a test watches it"
+  say "downloading nginx, to be unpacked but not installed, for a test"
   mkdir -p "$nginx"
   (cd "$nginx" && { apt-get download -q nginx || { apt-get update -q && apt-get download -q nginx; }; }) &&
     dpkg-deb -x "$nginx"/nginx_*.deb "$nginx" || say "that failed; the test is skipped"
 }
 
-# Debian's package would start a server at once, as nginx' would: the program and its libraries are unpacked.
+# Like nginx's, Debian's package would start a server at once, so the program and its libraries are unpacked.
 unpack_redis() {
   command -v redis-server >/dev/null && return
   folder=node_modules/.cache/wirespan/redis
   [ -e "$folder/usr/bin/redis-server" ] && return
   command -v apt-get >/dev/null || return 0
-  say "getting Redis, unpacked and not installed: tests of correlate/node talk to it"
+  say "downloading Redis, to be unpacked but not installed, for tests of correlate/node"
   mkdir -p "$folder"
   packages="redis-tools liblzf1 libjemalloc2"
   # shellcheck disable=SC2086 # the line is words, none with spaces
@@ -196,13 +196,13 @@ unpack_redis() {
     ln -s redis-check-rdb usr/bin/redis-server) || say "that failed; those tests are skipped"
 }
 
-# PostgreSQL's package would start one, too: it is unpacked with those libraries of it that are not installed.
+# PostgreSQL's package would also start a server, so it is unpacked, with those of its libraries that are not installed.
 unpack_postgres() {
   for program in /usr/lib/postgresql/*/bin/initdb "$postgres"/usr/lib/postgresql/*/bin/initdb; do
     [ ! -x "$program" ] || return 0
   done
   command -v apt-get >/dev/null || return 0
-  say "getting PostgreSQL, unpacked and not installed: tests watch its connections"
+  say "downloading PostgreSQL, to be unpacked but not installed, for tests"
   mkdir -p "$postgres/archives/partial"
   get="apt-get install -q -y --download-only --no-install-recommends -o Dir::Cache::archives=$PWD/$postgres/archives postgresql"
   { $get || { apt-get update -q && $get; }; } &&
@@ -210,11 +210,11 @@ unpack_postgres() {
     rm -r "$postgres/archives" || say "that failed; those tests are skipped"
 }
 
-# What correlate/node is tested with: the drivers that it labels, and the older versions of Node.js.
+# For the tests of correlate/node: the drivers that it labels, and older versions of Node.js.
 install_drivers() {
   [ -e correlate/node/node_modules/.package-lock.json ] &&
     ! [ correlate/node/package-lock.json -nt correlate/node/node_modules/.package-lock.json ] && return
-  say "installing the npm packages that tests of correlate/node use (18 MB on disk)"
+  say "installing the npm packages for tests of correlate/node (18 MB on disk)"
   npm ci --prefix correlate/node --include=dev --omit=peer --ignore-scripts --no-audit --no-fund --loglevel=error ||
     say "that failed; those tests are skipped"
 }
@@ -225,24 +225,24 @@ install_older_nodes() {
     case $(node --version 2>/dev/null) in v"$major".*) continue ;; esac
     folder=node_modules/.cache/wirespan/node-$major
     [ -x "$folder/node_modules/node-linux-$arch/bin/node" ] && continue
-    say "getting Node.js $version (185 MB on disk): tests of correlate/node run under it"
+    say "downloading Node.js $version (185 MB on disk), for tests of correlate/node"
     mkdir -p "$folder"
     npm install --prefix "$folder" --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error \
       "node-linux-$arch@$version" || say "that failed; those tests are skipped"
   done
 }
 
-# A test of the Python package runs with the API that applications use.
+# A test of the Python package uses OpenTelemetry's API.
 unpack_python_api() {
   [ -e "$python/opentelemetry" ] && return
   command -v python3 >/dev/null || return 0
   python3 -c 'import opentelemetry.trace' 2>/dev/null && return
-  say "getting OpenTelemetry's API for Python, unpacked and not installed: a test uses it"
+  say "downloading OpenTelemetry's API for Python, to be unpacked but not installed, for a test"
   PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 python3 -m pip install -q --no-deps --no-compile \
     --target "$python" opentelemetry-api==1.45.2 typing-extensions==4.16.0 || say "that failed; the test is skipped"
 }
 
-# Go keeps it; no test has to wait for it.
+# Go caches it, so that no test has to wait for the build.
 compile_go_library() {
   command -v go >/dev/null || return 0
   CGO_ENABLED=0 go build net/http || say "Go cannot compile its own library; tests of programs in Go will fail"

@@ -7,7 +7,7 @@ import { join } from "node:path";
 const script = readFileSync(new URL("setup.sh", import.meta.url), "utf8");
 const shellTools = ["sh", "cat", "cut", "grep", "id", "sed", "tr", "awk"];
 
-describe("set-up on a machine without compilers", () => {
+describe("setup on a machine without compilers", () => {
   let bin: string;
 
   beforeEach(() => {
@@ -18,7 +18,7 @@ describe("set-up on a machine without compilers", () => {
 
   afterEach(() => rmSync(bin, { recursive: true }));
 
-  /** Runs set-up as an ordinary user who has the shell's tools and what the test adds to `bin`. */
+  /** Runs setup as an ordinary user with the shell's tools and what the test adds to `bin`. */
   function setUp() {
     const asUser =
       process.getuid?.() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];

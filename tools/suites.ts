@@ -1,14 +1,14 @@
-// The tests, by how they run. Tests: tools/suites.test.ts.
+// The test suites, and how each of them runs. Tests: tools/suites.test.ts.
 
 export interface Suite {
   readonly files: readonly string[];
   readonly except: readonly string[];
   readonly root: boolean;
-  /** So many files to a process, which runs beside others; absent: one process, alone. */
+  /** Files per process, with processes in parallel; absent: one process, alone. */
   readonly together?: number;
-  /** Those of them that run alone: they look at the whole host. */
+  /** Files that run alone, because they examine the whole host. */
   readonly alone?: readonly string[];
-  /** Those of them that take longest, which start first. */
+  /** The slowest files, which start first. */
   readonly first?: readonly string[];
   /** Starts the bundle, as users do, instead of the sources, in less than two thirds of the time. */
   readonly bundled?: boolean;
@@ -45,12 +45,12 @@ export const suites: Readonly<Record<string, Suite>> = {
   },
   kernel: {
     files: [`${anywhere}/*.kernel.test.ts`],
-    // It takes half a minute for each of a dozen faults; their rules are also in store/findings/findings.test.ts.
+    // Half a minute for each of a dozen faults; store/findings/findings.test.ts also tests their rules.
     except: ["test/system/viewer-faults.kernel.test.ts"],
     root: true,
     together: 1,
     alone: [
-      // Tests that count losses and interrupted programs of the whole host; and as many programs as a tracepoint takes.
+      // Tests that count losses and interrupted programs of the whole host, or attach as many programs as a tracepoint allows.
       "core/engine/balance.kernel.test.ts",
       "test/system/{interrupted,parents,whole-agent}.kernel.test.ts",
     ],
@@ -61,7 +61,7 @@ export const suites: Readonly<Record<string, Suite>> = {
     ],
     bundled: true,
   },
-  // Those with a size (test/support/long.ts), in the long form.
+  // Tests with two sizes (test/support/long.ts), in the long form.
   long: {
     files: [
       "core/engine/correlation.{,events.,table.}kernel.test.ts",
@@ -76,7 +76,7 @@ export const suites: Readonly<Record<string, Suite>> = {
     root: true,
   },
   kernels: { files: ["test/kernels/*.vm.test.ts"], except: [], root: true },
-  // Packages, created and installed without the rest of the project; and other tests that take minutes.
+  // Packages, built and installed without the rest of the project; and other tests that take minutes.
   package: { files: [`${anywhere}/*.package.test.ts`], except: [], root: true },
   backend: {
     files: [`${anywhere}/*.backend.test.ts`],

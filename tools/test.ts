@@ -20,7 +20,7 @@ delete process.env.WIRESPAN_EXPECT_NO_SKIPS;
 /** Tests start the bundle instead of the sources. */
 const BUNDLE: Launch = { before: ["env", "TEST_MAIN=dist/wirespan.cjs"] };
 
-/** As many are named in the summary. */
+/** The number of slow files that the summary names. */
 const SLOWEST = 12;
 
 const begun = performance.now();
@@ -49,7 +49,7 @@ try {
 }
 process.exitCode = summarise() ? 0 : 1;
 
-/** Whether this user may; otherwise it is skipped. */
+/** Whether this user may run it; otherwise it is skipped. */
 function mayRun(name: string, { root }: Suite): boolean {
   if (!root || process.getuid?.() === 0) return true;
   keep(name, [], { skips: [{ title: `all ${name} tests`, reason: "need root" }] });

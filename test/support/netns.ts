@@ -19,7 +19,7 @@ export function needsRoot(context: Mocha.Context): void {
 export interface Rule {
   packets(): Promise<number>;
   remove(): Promise<void>;
-  /** Removes the rule; returns what it has counted. */
+  /** Accepts matching packets from now on, removes the rule, and returns its count. */
   end(): Promise<number>;
 }
 

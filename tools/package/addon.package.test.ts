@@ -1,4 +1,4 @@
-// The addon of the packages: what it requires of a host, and that it is the same wherever it is built.
+// The packaged addon: what it requires of a host, and that its build is reproducible.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -12,7 +12,7 @@ import { ARCHES, cached, nodePackage } from "./fetched.ts";
 const readelf = (...args: readonly string[]) =>
   execFileSync("readelf", ["-W", ...args], { encoding: "utf8" });
 
-/** Symbols that the host has to have, with their versions; those that may be missing are left out. */
+/** Symbols that the host must provide, with their versions, except weak ones. */
 function required(file: string): { readonly name: string; readonly version: string | undefined }[] {
   const rows = readelf("--dyn-syms", file).matchAll(/ GLOBAL +DEFAULT +UND +([^@\s]+)(?:@(\S+))?/g);
   return [...rows].map(([, name = "", version]) => ({ name, version }));
@@ -27,7 +27,7 @@ describe("the addon of the packages", function () {
         file = await addon(arch);
       });
 
-      it("requires glibc 2.28 at most, and of other libraries only what Node includes", () => {
+      it("requires at most glibc 2.28, and from other libraries only what Node includes", () => {
         const symbols = required(file);
         const minors = symbols.flatMap(({ version }) =>
           version ? [Number(/^GLIBC_2\.(\d+)/.exec(version)?.[1])] : [],
@@ -53,7 +53,7 @@ describe("the addon of the packages", function () {
         );
       });
 
-      it("takes at most 1.2 MB, and contains no path of the machine that built it", () => {
+      it("is at most 1.2 MB, and contains no path of the machine that built it", () => {
         assert.ok(statSync(file).size <= 1_200_000, `${statSync(file).size} bytes`);
         assert.doesNotMatch(readFileSync(file, "latin1"), /\/(root|home|work|tmp)\/\w/);
       });

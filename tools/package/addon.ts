@@ -1,5 +1,5 @@
-// The addon as packages have it: for glibc 2.28 or newer, which is what Node itself requires, or for musl, with libbpf, libelf and zlib
-// inside, so that it requires no library but libc's.
+// Builds the packaged addon: for glibc 2.28 or newer, which Node itself requires, or for musl, statically linked with libbpf, libelf
+// and zlib, so that it requires no library other than libc.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, globSync, mkdirSync, readFileSync } from "node:fs";
@@ -42,11 +42,11 @@ async function toolchain(arch: Arch, libc: Libc): Promise<Toolchain> {
 
 function make(args: readonly string[], env: NodeJS.ProcessEnv): void {
   const words = ["-s", "-j", String(availableParallelism()), ...args];
-  // Not the flags of a make around this one.
+  // Without the flags of an enclosing make.
   execFileSync("make", words, { cwd: ROOT, stdio: ["ignore", 2, 2], env: { ...env, MAKEFLAGS: "" } });
 }
 
-/** The folder with `libbpf.a`, which has all three libraries, and `include/bpf`. */
+/** The folder with `libbpf.a`, which contains all three libraries, and `include/bpf`. */
 async function libraries(arch: Arch, libc: Libc): Promise<string> {
   const recipe = createHash("sha256");
   for (const file of RECIPE) recipe.update(readFileSync(join(ROOT, file)));

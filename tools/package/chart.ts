@@ -1,4 +1,4 @@
-// The Helm chart as `helm install` takes it: a gzipped tar archive of its folder.
+// The Helm chart in the form for `helm install`: a gzipped tar archive of its folder.
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";

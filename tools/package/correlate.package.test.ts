@@ -1,4 +1,4 @@
-// The packages for applications, each installed by its language's own tool, without a registry.
+// The packages for applications, each installed with its language's own tool, without a registry.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

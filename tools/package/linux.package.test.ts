@@ -1,4 +1,4 @@
-// What is in the .deb and the .rpm, for both processors.
+// The content of the .deb and the .rpm, for both processors.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -14,7 +14,7 @@ const sha256 = (file: string) => createHash("sha256").update(readFileSync(file))
 const output = (program: string, ...args: string[]) =>
   execFileSync(program, args, { encoding: "utf8", maxBuffer: 1 << 26 });
 
-/** What only Debian's packages have. */
+/** Files that only Debian's packages have. */
 const DEBIAN_ALONE = /^\/usr\/share\/(lintian\/.*|doc\/wirespan\/changelog\.Debian\.gz)$/;
 
 /** The processor in an ELF header. */
@@ -77,7 +77,7 @@ describe("packages for Linux distributions", () => {
   it("pass Debian's lintian, except for tags that do not apply", function () {
     if (spawnSync("lintian", ["--version"]).error) skip(this, "needs lintian");
     const words = ["--allow-root", "--fail-on", "error,warning", "--suppress-tags"];
-    // The archive's own rule: dpkg reads zstd since Debian 12.
+    // A rule of the Debian archive; dpkg supports zstd since Debian 12.
     const { status, stdout, stderr } = spawnSync("lintian", [...words, "malformed-deb-archive", deb], {
       encoding: "utf8",
     });

@@ -1,4 +1,4 @@
-// Debian and RPM packages with a Node of their own and the systemd unit, by nfpm: packaging/linux/nfpm.yaml describes both.
+// Debian and RPM packages with their own Node and the systemd unit, built by nfpm: packaging/linux/nfpm.yaml describes both.
 import { execFileSync } from "node:child_process";
 import {
   mkdirSync,
@@ -22,14 +22,14 @@ import { version as ours, ROOT, SOURCE_DATE_EPOCH } from "./version.ts";
 const SPELLED = { x64: "amd64", arm64: "arm64" } as const;
 const MAINTAINER = "The wirespan authors <wirespan@wirespan.invalid>";
 
-/** Gives files and folders times and modes that do not depend on where and by whom the packages are made. */
+/** Sets times and modes of files and folders, so that they do not depend on where and by whom the packages are built. */
 function settle(folder: string): void {
   execFileSync("chmod", ["-R", "u=rwX,go=rX", folder]);
   for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" }))
     utimesSync(join(folder, name), SOURCE_DATE_EPOCH, SOURCE_DATE_EPOCH);
 }
 
-/** Moves what distributions keep with the documentation, under their usual names. */
+/** Moves the files that distributions keep with the documentation, under their usual names. */
 function moveTexts(program: string, texts: string): void {
   mkdirSync(texts);
   for (const name of ["README.md", "LICENSES", "THIRD-PARTY.txt"])

@@ -1,5 +1,5 @@
-// `npm run package [-- KIND...]`: makes packages of what was built, in dist/packages; without KIND, all of them.
-// Beside them SHA256SUMS and an SBOM. The bytes depend on what was built alone.
+// `npm run package [-- KIND...]`: makes packages from the build output, in dist/packages; without KIND, all of them,
+// with SHA256SUMS and an SBOM. The bytes depend only on the build output.
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { chart } from "./chart.ts";
@@ -10,7 +10,7 @@ import { npm } from "./npm.ts";
 import { sbom, sums } from "./sbom.ts";
 import { ROOT } from "./version.ts";
 
-/** What makes each kind of package in the folder that it is given. */
+/** Functions that make each kind of package in a folder. */
 const kinds: Readonly<Record<string, (out: string) => Promise<void> | void>> = {
   npm,
   correlate,

@@ -16,7 +16,7 @@ import { version } from "./version.ts";
 
 const NODE = dirname(process.execPath);
 const INSTALLED = "/usr/local/lib/node_modules";
-/** As npm links it; a module's path, so that it can be given to Node, too. */
+/** The command's link; a module's path, so that it can also be passed to Node. */
 const COMMAND = "/usr/local/bin/wirespan";
 
 /** Runs a command in the root $1, with Node from the folder $2, and the folders up to `--` mounted read-only. */
@@ -29,7 +29,7 @@ done
 shift
 exec env -i HOME=/tmp PATH="${NODE}:/usr/local/bin:/usr/bin:/bin:/usr/sbin" chroot "$root" "$@"`;
 
-/** Where npm lies, whatever installed it. */
+/** npm's folder, however it was installed. */
 function npmFolder(): string {
   const folders = (process.env.PATH ?? "").split(":");
   for (const folder of folders) {
@@ -59,7 +59,7 @@ for (const [name, make] of Object.entries(systems)) {
       const npm = npmFolder();
       root = await make(this);
       binary = `wirespan-linux-${process.arch}${root.libc === "musl" ? "-musl" : ""}`;
-      // Without a shell there is no env either, which the command's first line needs.
+      // Without a shell there is no env, which the command's first line needs.
       command = root.libc === "musl" ? ["node", COMMAND] : ["wirespan"];
       const folders = [root.node, npm, packages, "/run/netns"];
       enter = ["unshare", "--mount", "sh", "-ec", ENTER, "enter", root.path, ...folders, "--"];
@@ -94,7 +94,7 @@ for (const [name, make] of Object.entries(systems)) {
       assert.deepEqual(found, []);
     });
 
-    it("run nothing when they are installed, contact no registry, and take at most 20 MB", () => {
+    it("run nothing when they are installed, contact no registry, and use at most 20 MB", () => {
       for (const name of ["wirespan", binary]) {
         const file = join(root!.path, INSTALLED, name, "package.json");
         const manifest = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
@@ -112,7 +112,7 @@ for (const [name, make] of Object.entries(systems)) {
       assert.ok(kib < 20_000, `${kib} KiB`);
     });
 
-    it("provide a command that finds every plugin able to run", () => {
+    it("provide a command that reports every plugin as able to run", () => {
       const report = JSON.parse(inside(...command, "doctor", "--json")) as DoctorReport;
       const running = report.plugins.filter(({ state }) => state === "running").map(({ name }) => name);
       assert.deepEqual(running.sort(), ["connections", ...installedPlugins()].sort());

@@ -1,5 +1,5 @@
-// npm packages that run no script when they are installed. `wirespan` has the bundle, the page and the BPF objects, which are
-// the same for every processor; `wirespan-linux-ARCH` has the addon, and `wirespan-linux-ARCH-musl` that for musl.
+// npm packages that run no script when they are installed. `wirespan` contains the bundle, the page and the BPF objects, which
+// are the same for every processor; `wirespan-linux-ARCH` contains the addon, and `wirespan-linux-ARCH-musl` that for musl.
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +13,7 @@ import { addonParts, thirdParty } from "./parts.ts";
 const { name, version, description, license, engines } = packageJson;
 const common = { version, description, license, engines, os: ["linux"] };
 
-/** What there is an addon for. */
+/** The platforms with an addon. */
 const PLATFORMS: readonly (readonly [Arch, Libc])[] = [
   ["x64", "glibc"],
   ["arm64", "glibc"],
@@ -21,7 +21,7 @@ const PLATFORMS: readonly (readonly [Arch, Libc])[] = [
 ];
 const binary = (arch: Arch, libc: Libc) => `${name}-linux-${arch}${libc === "musl" ? "-musl" : ""}`;
 
-/** The names of the packages that have an addon. */
+/** The names of the packages with an addon. */
 export const BINARIES = PLATFORMS.map((platform) => binary(...platform));
 
 const ADDON = 'require(bundleRoot + "/native/build/wirespan.node")';
@@ -44,8 +44,8 @@ function makeMain(folder: string): void {
     ...common,
 
     bin: { wirespan: "bin/wirespan.cjs" },
-    // Not optionalDependencies: npm would ask a registry for the one that is not given as a file, and there the name
-    // may belong to somebody else.
+    // Not optionalDependencies: npm would query a registry for those that are not given as files, where the name may
+    // belong to somebody else.
     peerDependencies: Object.fromEntries(BINARIES.map((each) => [each, version])),
     peerDependenciesMeta: Object.fromEntries(BINARIES.map((each) => [each, { optional: true }])),
   });
@@ -64,7 +64,7 @@ export async function npm(out: string): Promise<void> {
   for (const platform of PLATFORMS) await pack(out, (folder) => makeBinary(folder, ...platform));
 }
 
-/** Makes one npm tarball in the folder `out`, of what `fill` puts into an empty folder. */
+/** Makes an npm tarball in the folder `out` from what `fill` puts into an empty folder. */
 export async function pack(out: string, fill: (folder: string) => void | Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "wirespan-package-"));
   try {

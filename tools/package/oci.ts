@@ -21,7 +21,7 @@ const digest = (bytes: Buffer): string => `sha256:${createHash("sha256").update(
 
 const media = (kind: string): string => `application/vnd.oci.image.${kind}`;
 
-/** The archive with this image; of several in one, `podman load` takes none. */
+/** An archive with this image only: `podman load` does not accept several in one. */
 export function ociArchive({ name, layers, architecture, labels, config }: Image): Buffer {
   const blobs = new Map<string, Buffer>();
   const add = (kind: string, bytes: Buffer) => {
@@ -49,7 +49,7 @@ export function ociArchive({ name, layers, architecture, labels, config }: Image
       {
         ...manifest,
         platform: { architecture, os: "linux" },
-        // containerd reads the first, podman and skopeo the second.
+        // containerd reads the first annotation, podman and skopeo the second.
         annotations: { "io.containerd.image.name": name, "org.opencontainers.image.ref.name": name },
       },
     ],

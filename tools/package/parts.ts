@@ -8,17 +8,17 @@ import { ROOT } from "./version.ts";
 export interface Part {
   readonly name: string;
   readonly version: string;
-  /** An expression in SPDX's language: the licence under which it is passed on. */
+  /** An SPDX expression: the licence under which it is distributed. */
   readonly license: string;
   readonly text: string;
   readonly purl: string;
-  /** SHA-512, as hex, of the file that its registry gives, if that states one. */
+  /** SHA-512, as hex, of the file in its registry, if the registry states one. */
   readonly sha512?: string;
 }
 
 const read = (folder: string, file: string) => readFileSync(join(folder, file), "utf8");
 
-/** The texts of a folder's licence and notice. */
+/** The texts of the licence and notice files in a folder. */
 function texts(folder: string): string {
   const files = globSync("{LICENSE,LICENCE,license,NOTICE}{,.*}", { cwd: folder }).sort();
   if (files.length === 0) throw new Error(`${folder} has no file with its licence`);
@@ -42,7 +42,7 @@ function npmPart(path: string, folder = join(ROOT, path)): Part {
   };
 }
 
-/** The contents of the bundles and the page, from the lists that were written when they were created. */
+/** The packages in the bundles and the page, from the lists that were written with them. */
 export function bundledParts(): readonly Part[] {
   const paths = ["dist/bundled.json", "viewer/dist/bundled.json"].flatMap(
     (file) => JSON.parse(read(ROOT, file)) as string[],
@@ -57,7 +57,7 @@ function versionIn(folder: string, file: string, pattern: RegExp): string {
   return version;
 }
 
-/** What the addon contains. */
+/** The parts of the addon. */
 export async function addonParts(): Promise<readonly Part[]> {
   const sources = await librarySources();
   const lib = join(await zig(), "../lib");
@@ -111,7 +111,7 @@ export async function addonParts(): Promise<readonly Part[]> {
   ];
 }
 
-/** Node, if a package carries it. */
+/** Node, for packages that contain it. */
 export async function nodePart(arch: Arch): Promise<Part> {
   return npmPart(`node_modules/node-linux-${arch}`, await nodePackage(arch));
 }

@@ -1,4 +1,4 @@
-// The lines of the README's section "Install", as they are written there.
+// Runs the commands in the README's section "Install" literally.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { needsRoot } from "../../test/support/netns.ts";
 import { installLines } from "../../test/support/readme.ts";
 import { RootFs } from "../../test/support/rootfs.ts";
 
-/** The user is root already; apt asks nothing. */
+/** The user is already root, and apt does not prompt. */
 const AS_ROOT = `set -e; cd /clone; export DEBIAN_FRONTEND=noninteractive; sudo() { "$@"; }`;
 
 describe("the README's lines", () => {

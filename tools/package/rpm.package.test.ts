@@ -1,5 +1,5 @@
-// The life of the .rpm under a real systemd, installed by the rpm of this host: in this order. Its dependencies come
-// with the machine, whose packages rpm does not know.
+// The life cycle of the .rpm under a real systemd, installed by this host's rpm; the tests run in this order. Its
+// dependencies are installed on the machine, but not as packages that rpm knows.
 import assert from "node:assert/strict";
 import { globSync } from "node:fs";
 import { basename } from "node:path";
@@ -35,7 +35,7 @@ describe("the RPM package", () => {
     root?.[Symbol.dispose]();
   });
 
-  /** This host's rpm with its own libraries, on the machine. */
+  /** Runs this host's rpm, with its own libraries, on the machine. */
   const rpm = (...words: string[]) => {
     const [loader] = globSync("/usr/lib{,64}/{,*-linux-gnu/}ld-linux-*.so.*");
     const libraries = globSync("/usr/lib{64,/*-linux-gnu}").map((path) => path.replace("/usr", "/host"));
@@ -66,7 +66,7 @@ describe("the RPM package", () => {
     assert.notEqual(await property("MainPID"), former);
   });
 
-  it("stops the service and keeps changed and observed files when it is removed", async () => {
+  it("stops the service and keeps changed files and data when it is removed", async () => {
     await rpm("--erase", "wirespan");
     assert.equal(await property("LoadState"), "not-found");
     const left = await machine.run(

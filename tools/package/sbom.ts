@@ -1,4 +1,4 @@
-// The bill of materials of all that `npm run package` makes, in CycloneDX's format (https://cyclonedx.org/docs/1.6/json).
+// The bill of materials of everything that `npm run package` makes, in CycloneDX format (https://cyclonedx.org/docs/1.6/json).
 import { createHash } from "node:crypto";
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -35,7 +35,7 @@ export async function sbom(out: string): Promise<void> {
     { name: "wirespan", parts: bundledParts() },
     ...BINARIES.map((name) => ({ name, parts: addon })),
     ...(await Promise.all(
-      // What packages with their own Node add to these.
+      // Parts of packages that include Node.
       ARCHES.map(async (arch) => ({ name: `wirespan-node-${arch}`, parts: [await nodePart(arch)] })),
     )),
     ...["node", "python", "go"].map((name) => ({ name: `wirespan-correlate-${name}`, parts: [] })),
@@ -69,7 +69,7 @@ export async function sbom(out: string): Promise<void> {
   writeFileSync(join(out, `wirespan-${version}.cdx.json`), `${JSON.stringify(bom, null, 2)}\n`);
 }
 
-/** Writes SHA256SUMS, for `sha256sum -c`, of all files in the folder `out`. */
+/** Writes SHA256SUMS, for `sha256sum -c`, for all files in the folder `out`. */
 export function sums(out: string): void {
   const names = globSync("*", { cwd: out }).sort();
   const digest = (name: string) =>

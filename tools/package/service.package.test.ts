@@ -1,4 +1,4 @@
-// What the installed service reports about other services on its machine, by every plugin; and what the drop-in for
+// What each plugin of the installed service reports about other services on its machine, and what the drop-in for
 // names adds.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -16,12 +16,12 @@ import { build, type Case } from "../../test/support/workload.ts";
 
 const UNIT = "wirespan.service";
 const DROP_IN = "/usr/share/doc/wirespan/examples/names.conf";
-/** Where nothing answers. */
+/** An address where nothing answers. */
 const PEER = "10.213.7.2";
 
 describe("the installed service", () => {
   let sink: OtlpSink;
-  /** Where the observed services are, and what they cannot reach. */
+  /** The network of the observed services. */
   let netns: Netns;
   let peer: Netns;
   let root: RootFs;
@@ -72,7 +72,7 @@ describe("the installed service", () => {
     await peer.rule("input", "tcp dport 9103", "drop");
   }
 
-  /** Before the package is installed, as an administrator may do: dpkg keeps it. */
+  /** Written before the package is installed, as an administrator may do; dpkg keeps it. */
   async function configure(): Promise<void> {
     const config = `version: 1
 filter: { include: { netns: ["${inodeOf(netns)}"] } }
@@ -83,18 +83,18 @@ exporters: { sink: { type: otlp_grpc, endpoint: "${sink.endpoint}" } }
     await machine.run("sh", "-c", 'printf %s "$0" >/etc/wirespan/wirespan.yaml', config);
   }
 
-  /** Runs a case as a service with its own user, which names itself as applications do. */
+  /** Runs a case as a service with its own user, which sets its name as applications do. */
   const shop = (name: Case, ...options: readonly string[]) => {
     const properties = [
       ...["DynamicUser=yes", `NetworkNamespacePath=/netns/${netns.name}`],
       ...["Environment=OTEL_SERVICE_NAME=shop"],
     ];
-    // Long enough to be read.
+    // Long enough for the agent to read it.
     return machine.service("till", properties, "/workload/load", name, "linger=500", ...options);
   };
 
   interface Reported {
-    /** The sum of a metric's series with these attributes. */
+    /** The sum over a metric's series with these attributes. */
     sum(name: string, of?: Readonly<Record<string, unknown>>): number;
     readonly spans: readonly ToldSpan[];
     readonly events: readonly Told[];
@@ -102,11 +102,11 @@ exporters: { sink: { type: otlp_grpc, endpoint: "${sink.endpoint}" } }
     readonly services: readonly unknown[];
     /** Packets of the interface to the peer, as it counted them. */
     readonly packets: number;
-    /** Runs of NET_RX on this host while the service ran, and some more. */
+    /** Runs of NET_RX on this host while the service ran, and for a short time around that. */
     readonly netRx: number;
   }
 
-  /** What the restarted service sends for three connections, two refusals and an attempt without an answer. */
+  /** What the restarted service reports about three connections, two refusals and an attempt without an answer. */
   async function reported(): Promise<Reported> {
     sink.received.length = 0;
     const netRx = runsOfNetRx();
@@ -144,7 +144,7 @@ exporters: { sink: { type: otlp_grpc, endpoint: "${sink.endpoint}" } }
     };
   }
 
-  /** Packets that have left by the interface to the peer. */
+  /** Packets that were sent on the interface to the peer. */
   async function transmitted(): Promise<number> {
     const [link] = JSON.parse(await netns.ip("-json", "-stats", "link", "show", "dev", "peer")) as [
       { stats64: { tx: { packets: number } } },

@@ -1,4 +1,4 @@
-// Tar archives whose bytes depend on the entries alone: no times, no names of users.
+// Tar archives whose bytes depend only on the entries: no times, no user names.
 
 /** One file, folder or symbolic link. */
 export interface Entry {
@@ -6,9 +6,9 @@ export interface Entry {
   readonly path: string;
   /** Permission bits. */
   readonly mode: number;
-  /** Of user and group (default 0). */
+  /** Id of user and group (default 0). */
   readonly owner?: number;
-  /** A file's bytes; a link's target as a text; a folder has none. */
+  /** A file's bytes, or a link's target as a string; a folder has none. */
   readonly content?: Buffer | string;
   /** Extended attributes of the file, by name. */
   readonly attributes?: Readonly<Record<string, Buffer>>;
@@ -68,7 +68,7 @@ function header({ path, mode, owner, size, type, link }: Header): Buffer {
 function extended({ path, attributes = {} }: Entry): Buffer[] {
   const records = Object.entries(attributes).map(([name, value]) => {
     const rest = Buffer.concat([Buffer.from(` SCHILY.xattr.${name}=`), value, Buffer.from("\n")]);
-    // The length counts its own digits.
+    // The length includes its own digits.
     let length = rest.length;
     while (length !== rest.length + `${length}`.length) length = rest.length + `${length}`.length;
     return Buffer.concat([Buffer.from(`${length}`), rest]);

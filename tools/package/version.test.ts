@@ -7,7 +7,7 @@ const { version } = packageJson;
 const read = (file: string) => readFileSync(join(import.meta.dirname, "../..", file), "utf8");
 
 describe("the version", () => {
-  it("is the same in every package, and is the newest in the changelog", () => {
+  it("is the same in every package and the newest in the changelog", () => {
     const stated = {
       "package-lock.json": /^ {2}"version": "(.*)"/m,
       "correlate/node/package.json": /^ {2}"version": "(.*)"/m,

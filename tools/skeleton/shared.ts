@@ -1,4 +1,4 @@
-// Structs and enums that headers define: generated once, for all skeletons to import.
+// Structs and enums that headers define, generated once and imported by all skeletons.
 import type { ObjectLayout } from "../../core/bridge/btf.ts";
 import type { Layout } from "../../core/plugin/skeleton.ts";
 import { camel, preamble, TypeWriter } from "./types.ts";
@@ -6,9 +6,9 @@ import { camel, preamble, TypeWriter } from "./types.ts";
 type Named = Layout & { kind: "struct" | "enum" };
 
 export interface Shared {
-  /** Read by cursors, by C name. */
+  /** Layouts that cursors read, by C name. */
   readonly records: ReadonlyMap<string, Named>;
-  /** Of constants, which the agent packs; a struct stands behind those that it is made of. */
+  /** Layouts of constants, which the agent packs; a struct comes after those that it contains. */
   readonly constants: ReadonlyMap<string, Named>;
 }
 
@@ -20,7 +20,7 @@ export function headerTypes(headers: readonly string[]): ReadonlySet<string> {
   return new Set(found.map(([, name]) => name!));
 }
 
-/** Depth first, so that what a struct is made of comes before it. */
+/** Depth first, so that a struct's parts come before it. */
 function* namedIn(layout: Layout): Generator<Named> {
   if (layout.kind === "array") yield* namedIn(layout.element);
   if (layout.kind === "struct") for (const { layout: inner } of layout.fields) yield* namedIn(inner);
@@ -31,7 +31,7 @@ function recordsOf({ records }: ObjectLayout): Layout[] {
   return Object.values(records).flatMap((r) => (r.kind === "table" ? [r.key, r.value] : [r.record]));
 }
 
-/** The headers' types in these objects; for two with the same name, the first object's. */
+/** The headers' types in these objects; of two with the same name, the first object's. */
 export function sharedBy(objects: readonly ObjectLayout[], names: ReadonlySet<string>): Shared {
   const collect = (layouts: readonly Layout[]) => {
     const found = new Map<string, Named>();
@@ -46,7 +46,7 @@ export function sharedBy(objects: readonly ObjectLayout[], names: ReadonlySet<st
   };
 }
 
-/** Whether a layout is the one that is shared under its name, and not an object's own. */
+/** Whether a layout is the shared one of that name, and not an object's own. */
 export function isIn(shared: ReadonlyMap<string, Named>, layout: Layout): boolean {
   if (layout.kind !== "struct" && layout.kind !== "enum") return false;
   const known = shared.get(layout.name);
@@ -79,7 +79,7 @@ function literal(layout: Layout, shared: Shared, names: Set<string>): string {
   }
 }
 
-/** The file with the shared structs; `root`: the path from its folder to the repository's root. */
+/** The source of the file with the shared structs; `root`: the path from its folder to the repository's root. */
 export function sharedSource(shared: Shared, root: string): string {
   const writer = new TypeWriter(undefined, true);
   for (const layout of shared.records.values()) writer.type(layout);

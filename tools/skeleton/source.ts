@@ -1,4 +1,4 @@
-// The skeleton of one BPF object as TypeScript.
+// Generates the skeleton of one BPF object as TypeScript.
 import type { ObjectLayout, RecordsLayout } from "../../core/bridge/btf.ts";
 import type { Layout } from "../../core/plugin/skeleton.ts";
 import { isIn, layoutText, NOTHING_SHARED, type Shared } from "./shared.ts";
@@ -50,7 +50,7 @@ function recordsText(writer: TypeWriter, name: string, layout: RecordsLayout): s
   );
 }
 
-/** The skeleton of one object, built `from` a C file; `root`: the path from its folder to the repository's root. */
+/** The skeleton of an object built `from` a C file; `root`: the path from its folder to the repository's root. */
 export function source(
   object: ObjectLayout,
   from: string,

@@ -1,4 +1,4 @@
-// C structs and enums as TypeScript: an interface, and a cursor that reads it in place.
+// Generates C structs and enums as TypeScript: an interface, and a cursor that reads it in place.
 import type { Field, Layout } from "../../core/plugin/skeleton.ts";
 
 export function camel(name: string): string {
@@ -10,7 +10,7 @@ function pascal(name: string): string {
   return c[0]!.toUpperCase() + c.slice(1);
 }
 
-/** An enum's names without the prefix that they share. */
+/** An enum's names without their common prefix. */
 function words(values: readonly (readonly [string, number])[]): [string, number][] {
   const parts = values.map(([name]) => name.split("_"));
   let shared = 0;
@@ -32,7 +32,7 @@ export class TypeWriter {
   readonly #exportsNames: boolean;
   /** What the types need from the shared structs, in addition to the interfaces. */
   readonly imports = new Set<string>();
-  /** Interfaces and enums of the shared structs that the types are made of. */
+  /** Interfaces and enums of the shared structs that the types contain. */
   readonly importedTypes = new Set<string>();
 
   constructor(imported: (layout: Layout) => boolean = () => false, exportsNames = false) {
@@ -136,7 +136,7 @@ export class TypeWriter {
     }
   }
 
-  /** Where a field lies, as source text. */
+  /** A field's position, as source text. */
   #place({ name, offset, layout }: Field): string {
     const is: Readonly<Record<Layout["kind"], () => string>> = {
       int: () => `is: "${layout.kind === "int" && layout.signed ? "i" : "u"}${layout.size * 8}"`,
@@ -177,7 +177,7 @@ export class TypeWriter {
     }
     if (this.#types.has(layout.name)) return;
     const fields = layout.fields.filter((f) => f.name !== "padding");
-    // Cursors have a method with that name.
+    // Cursors already have a method with that name.
     if (fields.some((f) => f.name === "at"))
       throw new Error(`struct ${layout.name}: no field may be called at`);
     const members = fields.map((f) => `  readonly ${camel(f.name)}: ${this.type(f.layout)};\n`).join("");

@@ -15,7 +15,7 @@ export interface Version {
 export const versions: readonly Version[] = [20, 22, 24].map((major) => ({
   major,
   program: candidates(major).find((program) => existsSync(program) && majorOf(program) === major),
-  missing: `no Node.js ${major}, neither on PATH nor from the set-up of npm test`,
+  missing: `no Node.js ${major}, neither on PATH nor from the setup of npm test`,
 }));
 
 function candidates(major: number): string[] {
