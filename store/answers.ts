@@ -102,6 +102,15 @@ export interface Heat {
   readonly counts: readonly (readonly number[])[];
   /** What it can be limited to with `only`, the most values first: states, vectors, interfaces. */
   readonly parts?: readonly string[] | undefined;
+  /** Of handshakes: seconds after which the first SYN, the second one and so on is retransmitted. */
+  readonly synTimes?: readonly number[] | undefined;
+  /** By the values of a field, the most values first. */
+  readonly split?: readonly HeatPart[] | undefined;
+}
+
+export interface HeatPart {
+  readonly value: string;
+  readonly heat: Heat;
 }
 
 /** What the values in a box of a heatmap have in common, compared with all others of the interval. */
@@ -225,6 +234,8 @@ export interface LossPart {
   readonly count: number;
   readonly line: Line;
   readonly means?: string | undefined;
+  /** The services whose packets they were, the most affected first, and how many. */
+  readonly whose?: readonly (readonly [service: string, count: number])[] | undefined;
 }
 
 export interface Losses {

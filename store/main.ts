@@ -1,6 +1,6 @@
 // The process that stores, sums and shows what the agent observes: it reads frames from its standard input until that
 // ends, and reports on descriptor 3. Tests: exporters/local/local-exporter.test.ts, test/system/viewer.kernel.test.ts.
-import { constants, fstatSync, openSync, writeSync } from "node:fs";
+import { constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
 import { hostname, release } from "node:os";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
@@ -76,6 +76,15 @@ function failIfRemoved(file: string): void {
   }, 1000).unref();
 }
 
+/** How many of a SYN's timeouts do not double; 0 before Linux 6.5. */
+function synLinearTimeouts(): number {
+  try {
+    return Number(readFileSync("/proc/sys/net/ipv4/tcp_syn_linear_timeouts", "latin1"));
+  } catch {
+    return 0;
+  }
+}
+
 async function run(options: StoreOptions): Promise<void> {
   const { file } = options;
   let db: Database | undefined;
@@ -93,7 +102,10 @@ async function run(options: StoreOptions): Promise<void> {
 
 async function serve(options: StoreOptions, db: Database): Promise<void> {
   if (db.replaced) report({ problem: db.replaced });
-  const about = { host: hostname(), kernel: release(), started: Date.now() / 1000 };
+  const about = {
+    ...{ host: hostname(), kernel: release(), started: Date.now() / 1000 },
+    synLinearTimeouts: synLinearTimeouts(),
+  };
   db.setMeta("host", options.hostInstance);
   db.setMeta("about", JSON.stringify(about));
   const ingest = new Ingest(db, options.rate);

@@ -6,13 +6,14 @@ import type { Findings } from "../findings/findings.ts";
 import { Histogram } from "../histogram.ts";
 import type { Ingest } from "../ingest.ts";
 import type { Living } from "../living.ts";
-import { Edges, totals } from "../query/edges.ts";
+import { Edges, type EdgeWindow, edgeField, SPLIT, totals } from "../query/edges.ts";
 import { FilterError, parseFilter } from "../query/filter.ts";
 import { GROUPED, groups } from "../query/groups.ts";
+import { heat, split, synTimes } from "../query/heat.ts";
 import { host, listeners, losses, METRIC_HEATS, type MetricHeat, metricHeat } from "../query/host.ts";
 import { differences, LISTS, type ListOf, list, ORDERS } from "../query/lists.ts";
 import { LIVING_ORDERS, livingList } from "../query/living.ts";
-import { heat, strip, topology, vitalLines, vitals } from "../query/overview.ts";
+import { strip, topology, vitalLines, vitals } from "../query/overview.ts";
 import { type Interval, Progress, type Scan } from "../query/scan.ts";
 import { SeriesQuery } from "../query/series.ts";
 import { stacks } from "../query/stacks.ts";
@@ -82,7 +83,7 @@ export class Api {
         handle: async (parameters, progress) => this.#vitals(parameters, progress),
       },
       heat: {
-        parameters: [...FILTERED, "of", "only", "cpu"],
+        parameters: [...FILTERED, "of", "only", "cpu", "by"],
         handle: (parameters, progress) => this.#heat(parameters, progress),
       },
       diff: {
@@ -191,8 +192,17 @@ export class Api {
       return metricHeat(this.#series, interval, now(), metric, limits);
     }
     const { all, seconds } = await this.#windows(parameters, progress);
-    const windows = all.map(({ begin, sums }) => ({ begin, histogram: sums.histograms[of as Measured] }));
-    return heat(windows, seconds, interval);
+    const histogram = ({ begin, sums }: EdgeWindow) => ({
+      begin,
+      histogram: sums.histograms[of as Measured],
+    });
+    const drawn = (some: readonly EdgeWindow[]) => heat(some.map(histogram), seconds, interval);
+    const by = parameters.oneOf("by", ["", ...SPLIT], "");
+    return {
+      ...drawn(all),
+      ...(of === "connect" && { synTimes: synTimes(Number(this.#store.about().synLinearTimeouts ?? 0)) }),
+      ...(by !== "" && { split: split(all, (edge) => edgeField(edge, by, scan.resources), drawn) }),
+    };
   }
 
   async #living(parameters: Parameters): Promise<Open> {

@@ -39,6 +39,13 @@ export interface EdgeWindows {
   readonly all: readonly EdgeWindow[];
 }
 
+/** Fields of edges. */
+export const SPLIT = ["service", "peer", "port", "direction"] as const;
+
+export function edgeField(edge: Edge, field: (typeof SPLIT)[number], resources: Resources): string {
+  return field === "service" ? resources.service(edge.resource) : String(edge[field]);
+}
+
 const SPANS = ["tcp connection", "tcp connect", "tcp accept"];
 
 export class Edges {
@@ -105,10 +112,8 @@ export class Edges {
   #subject(edge: Edge): Subject {
     return {
       text: (field) => {
-        if (field === "service") return this.#resources.service(edge.resource);
-        if (field === "peer") return edge.peer;
-        if (field === "port") return String(edge.port);
-        return field === "direction" ? edge.direction : undefined;
+        const own = SPLIT.find((one) => one === field);
+        return own && edgeField(edge, own, this.#resources);
       },
       number: () => undefined,
     };

@@ -4,7 +4,7 @@ import type { Heat, Host, Line, Listener, Listeners, Losses } from "../answers.t
 import { dropAdvice } from "../findings/drop-advice.ts";
 import type { Histogram } from "../histogram.ts";
 import type { Series } from "../points.ts";
-import { heat } from "./overview.ts";
+import { heat } from "./heat.ts";
 import type { Resources } from "./resources.ts";
 import type { Interval } from "./scan.ts";
 import { groupTotals, type SeriesQuery, type SeriesTotal } from "./series.ts";
@@ -39,20 +39,26 @@ export function losses(query: SeriesQuery, interval: Interval, now: number, reso
       .map(([name, total]) => ({ name, count: total.total, line: line(total) }))
       .sort((a, b) => b.count - a.count);
   const service = (series: Series) => resources.service(series.resource);
-  return {
-    dropped: by("wirespan.tcp.packet.dropped", (series) => text(series, "wirespan.packet.drop.reason")).map(
-      (part) => ({
-        ...part,
-        means: dropAdvice(part.name),
-      }),
-    ),
-    droppedOf: by("wirespan.tcp.packet.dropped", service),
-    retransmitted: by("wirespan.tcp.retransmits", (series) =>
-      text(series, "wirespan.tcp.retransmit.type"),
-    ).map((part) => ({
+  const whose = (metric: string, key: (series: Series) => string) => {
+    const owners = Map.groupBy(
+      by(metric, (series) => `${key(series)}\n${service(series)}`),
+      ({ name }) => name.split("\n", 1)[0]!,
+    );
+    return by(metric, key).map((part) => ({
       ...part,
-      means: RETRANSMITS[part.name] ?? "",
-    })),
+      whose: owners
+        .get(part.name)
+        ?.map(({ name, count }) => [name.slice(part.name.length + 1), count] as const),
+    }));
+  };
+  return {
+    dropped: whose("wirespan.tcp.packet.dropped", (series) =>
+      text(series, "wirespan.packet.drop.reason"),
+    ).map((part) => ({ ...part, means: dropAdvice(part.name) })),
+    droppedOf: by("wirespan.tcp.packet.dropped", service),
+    retransmitted: whose("wirespan.tcp.retransmits", (series) =>
+      text(series, "wirespan.tcp.retransmit.type"),
+    ).map((part) => ({ ...part, means: RETRANSMITS[part.name] ?? "" })),
     retransmittedOf: by("wirespan.tcp.retransmits", service),
     failures: by("wirespan.tcp.retransmit.failures", (series) => text(series, "error.type")),
     rejected: by(

@@ -1,16 +1,13 @@
-// The time strip, vitals, heatmaps and the map, from sums. Tests: store/query/queries.test.ts.
-import type { Heat, MapEdge, Strip, Topology, VitalLines, Vitals } from "../answers.ts";
-import { Histogram, upperBound } from "../histogram.ts";
+// The time strip, vitals and the map, from sums. Tests: store/query/queries.test.ts.
+import type { MapEdge, Strip, Topology, VitalLines, Vitals } from "../answers.ts";
+import { Histogram } from "../histogram.ts";
 import { COUNTS, Sums } from "../sums/edge.ts";
 import { type EdgeWindows, totals } from "./edges.ts";
 import type { Resources } from "./resources.ts";
 import type { Interval } from "./scan.ts";
-import type { HistogramWindow } from "./series.ts";
 
 /** Bars of the strip. */
 const BARS = 240;
-/** Maximum columns of a heatmap. */
-const COLUMNS = 240;
 /** Maximum values of a sparkline. */
 const LINE = 60;
 /** Maximum nodes of the map. */
@@ -72,39 +69,7 @@ export function vitalLines({ all, seconds }: EdgeWindows, interval: Interval): V
   };
 }
 
-/** Values by time and bucket. `seconds`: of a window. */
-export function heat(all: readonly HistogramWindow[], seconds: number, interval: Interval): Heat {
-  const { t0, step, bars } = grid(interval, seconds, COLUMNS);
-  const cells = new Map<number, Float64Array>();
-  const sum = new Histogram();
-  let total = 0;
-  for (const { begin, histogram } of all) {
-    sum.merge(histogram);
-    const column = Math.min(bars - 1, Math.max(0, Math.floor((begin - t0) / step)));
-    for (const [bucket, count] of histogram.buckets) {
-      let row = cells.get(bucket);
-      if (row === undefined) {
-        row = new Float64Array(bars);
-        cells.set(bucket, row);
-      }
-      row[column]! += count;
-      total += count;
-    }
-  }
-  const buckets = [...cells.keys()].sort((a, b) => a - b);
-  return {
-    t0,
-    step,
-    columns: bars,
-    total,
-    p50: sum.quantile(0.5),
-    p99: sum.quantile(0.99),
-    bounds: buckets.map(upperBound),
-    counts: buckets.map((bucket) => Array.from(cells.get(bucket)!)),
-  };
-}
-
-function grid({ from, to }: Interval, seconds: number, most: number) {
+export function grid({ from, to }: Interval, seconds: number, most: number) {
   const t0 = Math.floor(from / 1e6 / seconds) * seconds;
   const step = seconds * Math.max(1, Math.ceil((to / 1e6 - t0) / seconds / most));
   return { t0, step, bars: Math.max(1, Math.ceil((to / 1e6 - t0) / step)) };

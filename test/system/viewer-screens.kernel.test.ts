@@ -158,4 +158,37 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     ]);
     assert.equal(stdout, "200");
   });
+
+  it("mark in a heatmap how long a handshake takes that loses a SYN, and split it by a field", async () => {
+    await show("/latency?of=connect&by=port&last=600");
+    const marks = await page.$$eval(".syn-time text", (all) => all.map(({ textContent }) => textContent));
+    assert.deepEqual(marks, ["1 SYN lost: +1 s"]);
+    const figures = await page.$$eval(".figures", (all) => all.map(({ innerText }) => innerText));
+    const max = (text: string) => /max ≤ (\S+ \S+) n/.exec(text.replaceAll(/\s+/g, " "))?.[1];
+    assert.match(max(figures[0]!)!, /^1\.0\d s$/);
+    const parts = await page.$$eval(".split h2", (all) =>
+      all.map(({ innerText }) => innerText.split("\n")[0]),
+    );
+    assert.deepEqual(parts.toSorted(), [`port ${IDLE}`, `port ${LOSSY}`]);
+    const of = (port: number) => max(figures[1 + parts.indexOf(`port ${port}`)]!)!;
+    assert.match(of(LOSSY), /^1\.0\d s$/);
+    assert.match(of(IDLE), / (µs|ms)$/);
+  });
+
+  it("name whose packets were lost", async () => {
+    const causes = async () => {
+      await show("/losses?last=600");
+      return page.$$eval("[aria-label=Causes] tbody tr", (rows) =>
+        rows.map(({ cells }) => [0, 2, 4].map((i) => cells[i]!.innerText.trim())),
+      );
+    };
+    const lost = await until("the losses to be collected", async () => {
+      const found = await causes();
+      return found.length >= 2 && found;
+    });
+    assert.deepEqual(lost, [
+      ["NETFILTER_DROP", "1", "this host"],
+      ["syn", "1", "orders"],
+    ]);
+  });
 });

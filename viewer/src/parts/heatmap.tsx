@@ -35,6 +35,24 @@ const HUES = {
   ],
 } as const;
 
+/** Pixels between marks. */
+const APART = 15;
+
+/** How long a handshake takes at least if so many of its SYNs, or their answers, are lost. */
+function synMarks(
+  times: readonly number[],
+  isShown: (seconds: number) => boolean,
+  yOf: (seconds: number) => number,
+) {
+  let last = Number.POSITIVE_INFINITY;
+  return times.flatMap((seconds, i) => {
+    const y = yOf(seconds);
+    if (!isShown(seconds) || last - y < APART) return [];
+    last = y;
+    return [{ seconds, text: `${i + 1} ${i === 0 ? "SYN" : "SYNs"} lost: +${duration(seconds)}` }];
+  });
+}
+
 interface Drawn {
   heat: Heat;
   label: string;
@@ -93,6 +111,7 @@ function DrawnHeatmap(props: Drawn) {
     const bucket = bucketOf(size);
     return bucket >= least && bucket <= most;
   });
+  const marked = synMarks(heat.synTimes ?? [], (seconds) => bucketOf(seconds) <= Math.max(...buckets), yOf);
   const boxAt = (from: { x: number; y: number }, to: { x: number; y: number }): Box => {
     const time = (x: number) => heat.t0 + ((x - LEFT) / plot.width) * heat.step * heat.columns;
     const size = (y: number) => 2 ** ((least - 1 + (1 - (y - 6) / plot.height) * rows) / SCALE);
@@ -154,6 +173,14 @@ function DrawnHeatmap(props: Drawn) {
             <line class="grid" x1={LEFT} x2={LEFT + plot.width} y1={yOf(size)} y2={yOf(size)} />
             <text x={LEFT - 6} y={yOf(size) + 4} text-anchor="end">
               {duration(size)}
+            </text>
+          </g>
+        ))}
+        {marked.map(({ seconds, text }) => (
+          <g key={text} class="syn-time">
+            <line x1={LEFT} x2={LEFT + plot.width} y1={yOf(seconds)} y2={yOf(seconds)} />
+            <text x={LEFT + 6} y={yOf(seconds) - 3}>
+              {text}
             </text>
           </g>
         ))}

@@ -1,5 +1,5 @@
 // Are all slow, or some? What do the slow ones have in common?
-import type { Differences, Heat, List } from "../../../store/answers.ts";
+import type { Differences, Heat, HeatPart, List } from "../../../store/answers.ts";
 import { term } from "../../../store/query/term.ts";
 import { useData } from "../data.ts";
 import { clock, count, duration, percent, short } from "../format.ts";
@@ -23,6 +23,9 @@ const MEASURED = [
 /** Spans whose duration is what is measured: only of these a box can be opened. */
 const LISTED: Readonly<Record<string, string>> = { connect: "connect", accept: "accept", life: "connection" };
 
+/** Fields by which it can be split. */
+const FIELDS = ["service", "peer", "port", "direction"] as const;
+
 /** Metrics: by what they can be limited, what their axis shows at least, and where they come from. */
 const METRICS: Readonly<
   Record<string, { part: string; span: readonly [number, number]; plugin: string; setting?: string }>
@@ -45,13 +48,10 @@ export function Latency() {
   const [, , title] = MEASURED.find(([name]) => name === of) ?? MEASURED[0];
   const metric = METRICS[of];
   const only = metric ? parameter("only") : "";
-  const heat = useData<Heat>(`heat?of=${of}${only ? `&only=${encodeURIComponent(only)}` : ""}`).value;
-  const {
-    total = undefined,
-    p50 = undefined,
-    p99 = undefined,
-    parts = [],
-  } = heat.state === "ready" ? heat.data : {};
+  const by = metric ? "" : parameter("by");
+  const query = new URLSearchParams({ of, ...(only && { only }), ...(by && { by }) });
+  const heat = useData<Heat>(`heat?${query}`).value;
+  const { parts = [], split = [] } = heat.state === "ready" ? heat.data : {};
   const box = boxOf();
   const listed = LISTED[of];
   return (
@@ -78,11 +78,21 @@ export function Latency() {
             ))}
           </select>
         )}
-        {total !== undefined && total > 0 && (
-          <p class="figures">
-            p50 <b>{duration(p50)}</b> p99 <b>{duration(p99)}</b> n <b>{count(total)}</b>
-          </p>
+        {!metric && (
+          <select
+            aria-label="Split by"
+            value={by}
+            onChange={(event) => go({ by: event.currentTarget.value })}
+          >
+            <option value="">not split</option>
+            {FIELDS.map((field) => (
+              <option key={field} value={field}>
+                split by {field}
+              </option>
+            ))}
+          </select>
         )}
+        {heat.state === "ready" && <Figures of={heat.data} />}
       </div>
       <div class={metric ? "" : "columns"}>
         <Panel
@@ -117,7 +127,49 @@ export function Latency() {
         {!metric && <Different of={listed} box={box} />}
       </div>
       {box && listed && <Selected of={listed} box={box} />}
+      <Split parts={split} by={by} title={title} />
     </>
+  );
+}
+
+function Figures(props: { of: Heat }) {
+  const { total, p50, p99, bounds } = props.of;
+  if (total === 0) return null;
+  return (
+    <p class="figures">
+      p50 <b>{duration(p50)}</b> p99 <b>{duration(p99)}</b> max ≤ <b>{duration(bounds.at(-1))}</b> n{" "}
+      <b>{count(total)}</b>
+    </p>
+  );
+}
+
+/** The same for each value of a field, on one axis. */
+function Split(props: { parts: readonly HeatPart[]; by: string; title: string }) {
+  const { parts, by, title } = props;
+  const bounds = parts.flatMap(({ heat }) => heat.bounds);
+  if (bounds.length === 0) return null;
+  return (
+    <div class="split">
+      {parts.map(({ value, heat }) => (
+        <Panel
+          key={value}
+          title={`${by} ${value}`}
+          right={
+            <button type="button" class="link" onClick={() => toggleTerm(term(by, value))}>
+              only this
+            </button>
+          }
+        >
+          <Figures of={heat} />
+          <Heatmap
+            heat={heat}
+            label={`${title}, ${by} ${value}`}
+            height={150}
+            span={[Math.min(...bounds), Math.max(...bounds)]}
+          />
+        </Panel>
+      ))}
+    </div>
   );
 }
 

@@ -30,6 +30,7 @@ export function LossesScreen() {
             ...data.rejected.map((part) => ({
               ...part,
               name: `rejected by ${part.name}`,
+              whose: [[part.name.replace(/:\d+$/, ""), part.count]] as const,
               means:
                 "The listener rejected them, as a rule because its accept queue was full: see Listeners.",
             })),
@@ -56,7 +57,7 @@ export function LossesScreen() {
                   label={causes.map(({ name, kind, count: n }) => `${count(n)} ${kind}: ${name}`).join(", ")}
                 />
               </Panel>
-              <div class="columns">
+              <div class="columns wide">
                 <Panel title="Causes" note="a reason's name shows where its packets were dropped">
                   <Table
                     label="Causes"
@@ -84,6 +85,7 @@ export function LossesScreen() {
                           <Spark values={line.map(([, value]) => value)} label={`trend of ${name}`} />
                         ),
                       },
+                      { head: "whose", cell: ({ whose = [] }) => <Owners of={whose} /> },
                       { head: "what it means", cell: ({ means }) => <span class="wrap dim">{means}</span> },
                     ]}
                   />
@@ -147,6 +149,26 @@ export function LossesScreen() {
         </Answer>
       </Panel>
     </>
+  );
+}
+
+/** Services that are named in a line; the others are counted. */
+const NAMED = 2;
+
+function Owners(props: { of: NonNullable<LossPart["whose"]> }) {
+  const all = props.of;
+  return (
+    <span class="wrap owners" title={all.map(([service, n]) => `${service} ${count(n)}`).join(", ")}>
+      {all.slice(0, NAMED).map(([service], i) => (
+        <>
+          {i > 0 && ", "}
+          <button type="button" class="value" onClick={() => toggleTerm(term("service", service))}>
+            {service}
+          </button>
+        </>
+      ))}
+      {all.length > NAMED && <span class="dim"> and {all.length - NAMED} more</span>}
+    </span>
   );
 }
 
