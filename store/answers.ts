@@ -54,6 +54,8 @@ export interface Finding {
 
 export interface Findings {
   readonly findings: readonly Finding[];
+  /** How many rules are applied. */
+  readonly checks: number;
 }
 
 /** Values by window: its beginning, and the value. */
@@ -79,15 +81,20 @@ export interface Vitals {
   readonly retransmitShare?: number | undefined;
   readonly retransmits: number;
   readonly resets: number;
+  /** Retransmitted ones. */
+  readonly synsPerSecond: number;
+  /** Of the host; absent if the answer is filtered. */
+  readonly dropsPerSecond?: number | undefined;
+  /** CPU time in net_rx, of one CPU. */
+  readonly netRxShare?: number | undefined;
 }
 
+type Drawn =
+  | ("connectionsPerSecond" | "failedShare" | "connectP99" | "rttP50" | "queueP99" | "retransmitShare")
+  | ("synsPerSecond" | "dropsPerSecond" | "netRxShare");
+
 /** The vitals that are drawn over time; 0 where nothing was measured. */
-export type VitalLines = Readonly<
-  Record<
-    "connectionsPerSecond" | "failedShare" | "connectP99" | "rttP50" | "queueP99" | "retransmitShare",
-    readonly number[]
-  >
->;
+export type VitalLines = Readonly<Record<Drawn, readonly number[]>>;
 
 /** Values by time and size. */
 export interface Heat {

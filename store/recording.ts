@@ -1,7 +1,7 @@
 // A read-only file: what was stored by an agent, viewable later and on any host. Tests: store/recording.test.ts.
 import { anonymise } from "./anonymise.ts";
 import { Database, LONGEST_TEXT } from "./database.ts";
-import type { Raised } from "./findings/findings.ts";
+import { type Raised, urgency } from "./findings/findings.ts";
 import type { Store } from "./http/api.ts";
 import { Ingest } from "./ingest.ts";
 import { Resources } from "./query/resources.ts";
@@ -68,7 +68,8 @@ function shown(db: Database): Store & Disposable {
   const end = endOf(db);
   const raised = db
     .all(FINDINGS)
-    .map(({ since, finding }) => ({ ...JSON.parse(String(finding)), since: Number(since) }) as Raised);
+    .map(({ since, finding }) => ({ ...JSON.parse(String(finding)), since: Number(since) }) as Raised)
+    .sort((a, b) => urgency(b) - urgency(a));
   return {
     db,
     ingest,

@@ -115,7 +115,7 @@ const synRetransmits: Rule = (context) =>
 
 /** A quantile of the last seconds compared with the hour before. */
 function slower(
-  rule: string,
+  rule: Finding["rule"],
   of: "connect" | "queue" | "rtt",
   q: number,
   { seconds, factor }: { readonly seconds: number; readonly factor: number },

@@ -12,9 +12,17 @@ export type Severity = "failing" | "slow" | "unusual";
 /** Seconds between evaluations. */
 export const PERIOD = 10;
 
+/** Names of all rules. */
+export const RULES = [
+  ...(["connects-fail", "connects-unanswered", "syns-lost", "connects-slow", "rtt-long"] as const),
+  ...(["segments-lost", "connections-reset", "bytes-unread", "sockets-pile-up"] as const),
+  ...(["accept-queue-full", "accept-queue-fills", "accept-queue-slow", "accept-fails"] as const),
+  ...(["listener-unattended", "packets-dropped", "queue-unbalanced", "transmit-fails"] as const),
+  ...(["softirq-hogs-cpu", "softirq-waits", "napi-budget-exhausted", "agent-lost", "plugin-failed"] as const),
+];
+
 export interface Finding {
-  /** The rule's name. */
-  readonly rule: string;
+  readonly rule: (typeof RULES)[number];
   readonly severity: Severity;
   /** Its subject, in words: `web → 10.0.0.5:5432 (timed_out)`. */
   readonly subject: string;

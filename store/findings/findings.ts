@@ -57,7 +57,7 @@ export class Findings {
     const raised = [...this.#held.values()].filter(({ row }) => row !== undefined);
     const first = raised.toSorted((a, b) => a.since - b.since);
     return raised
-      .toSorted((a, b) => order(b.finding) - order(a.finding) || a.since - b.since)
+      .toSorted((a, b) => urgency(b.finding) - urgency(a.finding) || a.since - b.since)
       .map(({ finding, since }) => {
         const cause = first.find(
           (other) =>
@@ -151,7 +151,8 @@ function lasts({ finding, since }: Held, now: number): boolean {
   return finding.severity === "failing" || now - since < 3600;
 }
 
-function order({ severity, count, ratio = 1 }: Finding): number {
+/** The greatest first. */
+export function urgency({ severity, count, ratio = 1 }: Finding): number {
   return WEIGHT[severity] * 1000 + Math.min(100, Math.log2(1 + count) * 5) + Math.min(50, ratio);
 }
 

@@ -2,6 +2,7 @@
 import type { Agent, AgentState, AgentSummary } from "../agent-answers.ts";
 import type { Finding, Heat, Listeners, Meta, Living as Open, Trace, TraceRow } from "../answers.ts";
 import type { Database } from "../database.ts";
+import { RULES } from "../findings/finding.ts";
 import type { Findings } from "../findings/findings.ts";
 import { Histogram } from "../histogram.ts";
 import type { Ingest } from "../ingest.ts";
@@ -13,13 +14,14 @@ import { heat, split, synTimes } from "../query/heat.ts";
 import { host, listeners, losses, METRIC_HEATS, type MetricHeat, metricHeat } from "../query/host.ts";
 import { differences, LISTS, type ListOf, list, ORDERS } from "../query/lists.ts";
 import { LIVING_ORDERS, livingList } from "../query/living.ts";
-import { strip, topology, vitalLines, vitals } from "../query/overview.ts";
+import { strip, topology } from "../query/overview.ts";
 import { type Interval, Progress, type Scan } from "../query/scan.ts";
 import { SeriesQuery } from "../query/series.ts";
 import { stacks } from "../query/stacks.ts";
 import { term } from "../query/term.ts";
 import { eventsBefore, traceOf } from "../query/trace.ts";
 import { traceRow } from "../query/trace-row.ts";
+import { VITAL_METRICS, vitalLines, vitals } from "../query/vitals.ts";
 import { HISTOGRAMS, type Measured } from "../sums/edge.ts";
 import { BadRequest, Parameters } from "./parameters.ts";
 
@@ -71,7 +73,7 @@ export class Api {
       meta: { parameters: [], handle: () => this.#meta() },
       findings: {
         parameters: [],
-        handle: () => ({ findings: findings.raised satisfies readonly Finding[] }),
+        handle: () => ({ findings: findings.raised satisfies readonly Finding[], checks: RULES.length }),
       },
       strip: {
         parameters: FILTERED,
@@ -233,11 +235,15 @@ export class Api {
     const length = Math.min(3600e6, interval.to - interval.from);
     const before = { from: interval.from - length, to: interval.from };
     const now = this.#store.now();
-    const windows = await this.#edges.between(interval, filter, progress, now);
+    const windows = (of: Interval) => this.#edges.between(of, filter, progress, now);
+    // Metrics of the host are of no service or peer.
+    const host = (of: Interval) =>
+      filter.text === "" ? this.#series.between(of, now, VITAL_METRICS) : undefined;
+    const all = await windows(interval);
     return {
-      now: vitals(windows, interval),
-      lines: vitalLines(windows, interval),
-      before: vitals(await this.#edges.between(before, filter, progress, now), before),
+      now: vitals(all, interval, host(interval)),
+      lines: vitalLines(all, interval, host(interval)),
+      before: vitals(await windows(before), before, host(before)),
     };
   }
 

@@ -1,5 +1,5 @@
-// The time strip, vitals and the map, from sums. Tests: store/query/queries.test.ts.
-import type { MapEdge, Strip, Topology, VitalLines, Vitals } from "../answers.ts";
+// The time strip and the map, from sums. Tests: store/query/queries.test.ts.
+import type { MapEdge, Strip, Topology } from "../answers.ts";
 import { Histogram } from "../histogram.ts";
 import { COUNTS, Sums } from "../sums/edge.ts";
 import { type EdgeWindows, totals } from "./edges.ts";
@@ -8,8 +8,6 @@ import type { Interval } from "./scan.ts";
 
 /** Bars of the strip. */
 const BARS = 240;
-/** Maximum values of a sparkline. */
-const LINE = 60;
 /** Maximum nodes of the map. */
 const NODES = 60;
 
@@ -26,49 +24,7 @@ export function strip({ all, seconds }: EdgeWindows, interval: Interval): Strip 
   return { t0, step, calm, failed };
 }
 
-/** The vitals of an interval; undefined: nothing was measured. */
-export function vitals({ all }: EdgeWindows, interval: Interval): Vitals {
-  const sum = new Sums();
-  for (const { sums } of all) sum.merge(sums);
-  // Shortly after a start there is less than was requested.
-  const begins = all.map(({ begin }) => begin);
-  const first = begins.length > 0 ? Math.min(...begins) : 0;
-  const seconds = Math.max(1, interval.to / 1e6 - Math.max(first, interval.from / 1e6));
-  const { connect, rtt, queue } = sum.histograms;
-  const attempts = sum.get("connects");
-  return {
-    connectionsPerSecond: sum.get("connections") / seconds,
-    bytesPerSecond: (sum.get("sent") + sum.get("received")) / seconds,
-    failedShare: attempts > 0 ? sum.get("failed") / attempts : undefined,
-    failed: sum.get("failed"),
-    connectP50: connect.quantile(0.5),
-    connectP99: connect.quantile(0.99),
-    rttP50: rtt.quantile(0.5),
-    queueP99: queue.quantile(0.99),
-    retransmitShare: sum.get("segments") > 0 ? sum.get("retransmits") / sum.get("segments") : undefined,
-    retransmits: sum.get("retransmits") + sum.get("synRetransmits"),
-    resets: sum.get("resets"),
-  };
-}
-
-/** The vitals over time: as many values of each as a sparkline shows. */
-export function vitalLines({ all, seconds }: EdgeWindows, interval: Interval): VitalLines {
-  const { t0, step, bars } = grid(interval, seconds, LINE);
-  const parts = Array.from({ length: bars }, () => new Sums());
-  for (const { begin, sums } of all)
-    parts[Math.min(bars - 1, Math.max(0, Math.floor((begin - t0) / step)))]!.merge(sums);
-  const share = (part: number, whole: number) => (whole > 0 ? part / whole : 0);
-  const each = (of: (sums: Sums) => number) => parts.map(of);
-  return {
-    connectionsPerSecond: each((sums) => sums.get("connections") / step),
-    failedShare: each((sums) => share(sums.get("failed"), sums.get("connects"))),
-    connectP99: each((sums) => sums.histograms.connect.quantile(0.99) ?? 0),
-    rttP50: each((sums) => sums.histograms.rtt.quantile(0.5) ?? 0),
-    queueP99: each((sums) => sums.histograms.queue.quantile(0.99) ?? 0),
-    retransmitShare: each((sums) => share(sums.get("retransmits"), sums.get("segments"))),
-  };
-}
-
+/** Steps of whole windows (seconds) over an interval, at most `most`. */
 export function grid({ from, to }: Interval, seconds: number, most: number) {
   const t0 = Math.floor(from / 1e6 / seconds) * seconds;
   const step = seconds * Math.max(1, Math.ceil((to / 1e6 - t0) / seconds / most));

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Browser, Page } from "puppeteer-core";
-import type { List } from "../../store/answers.ts";
+import type { Findings, List } from "../../store/answers.ts";
 import { startAgent } from "../support/agent.ts";
 import { openBrowser } from "../support/browser.ts";
 import { inodeOf } from "../support/connection-ends.ts";
@@ -189,6 +189,28 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     assert.deepEqual(lost, [
       ["NETFILTER_DROP", "1", "this host"],
       ["syn", "1", "orders"],
+    ]);
+  });
+
+  it("begin with the vitals, what was checked, and who retransmits most", async () => {
+    await show("/?last=600");
+    const vitals = (await page.$$eval(".vital", (all) =>
+      all.map((one) => [one.getAttribute("aria-label"), one.querySelector("b")!.textContent]),
+    )) as [string, string][];
+    const of = (name: string) => Number(new Map(vitals).get(name));
+    for (const name of ["SYNs repeated", "Packets dropped", "CPU in net_rx"])
+      assert.ok(of(name) > 0, `${name} in ${JSON.stringify(vitals)}`);
+    const { checks } = await ask<Findings>("findings");
+    const checked = await page.$eval("[aria-label^=Findings] h2 .right", ({ textContent }) => textContent);
+    assert.equal(checked, `${checks} checks, ${checks} calm`);
+    await page.locator("[aria-label=Movers] th::-p-text(again)").click();
+    await page.waitForFunction("new URLSearchParams(location.search).get('top') === 'again'");
+    const movers = await page.$$eval("[aria-label=Movers] tbody tr", (rows) =>
+      rows.map(({ cells }) => [0, 1].map((i) => cells[i]!.innerText)),
+    );
+    assert.deepEqual(movers, [
+      ["orders", `stock :${LOSSY}`],
+      ["orders", `stock :${IDLE}`],
     ]);
   });
 });

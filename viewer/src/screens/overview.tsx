@@ -5,20 +5,18 @@ import type {
   Finding,
   Findings as Found,
   Heat,
-  MapEdge,
   Topology,
   VitalLines,
   Vitals,
 } from "../../../store/answers.ts";
-import { term } from "../../../store/query/term.ts";
 import { type Loaded, useData } from "../data.ts";
-import { bytes, clock, count, duration, percent, short } from "../format.ts";
+import { clock, duration, percent, short } from "../format.ts";
 import { SCREENS } from "../parts/chrome.tsx";
 import { Answer, Legend, Panel, Sign, Spark } from "../parts/common.tsx";
 import { Heatmap } from "../parts/heatmap.tsx";
-import { Table } from "../parts/table.tsx";
-import { go, open, range } from "../state.ts";
+import { go, open } from "../state.ts";
 import { FindingLine } from "./finding-line.tsx";
+import { Movers } from "./movers.tsx";
 
 export function Overview(props: { findings: Loaded<Found> }) {
   const vitals = useData<{ now: Vitals; before: Vitals; lines: VitalLines }>("vitals").value;
@@ -28,7 +26,7 @@ export function Overview(props: { findings: Loaded<Found> }) {
     <>
       <Findings findings={props.findings} />
       <Answer of={vitals}>{(data) => <VitalSigns {...data} />}</Answer>
-      <div class="columns">
+      <div class="columns near">
         <Panel
           title="How long connecting took"
           note="all handshakes; nothing is sampled"
@@ -49,11 +47,7 @@ export function Overview(props: { findings: Loaded<Found> }) {
             )}
           </Answer>
         </Panel>
-        <Panel title="Who moves most" note="connections that ended">
-          <Answer of={edges} isEmpty={(data) => data.edges.length === 0}>
-            {(data) => <TopMovers edges={data.edges} />}
-          </Answer>
-        </Panel>
+        <Movers edges={edges} />
       </div>
     </>
   );
@@ -65,6 +59,11 @@ function title(found: Loaded<Found>): string {
   if (all.length === 0) return "Findings";
   const since = clock(Math.min(...all.map((finding) => finding.since)), "minutes");
   return `${all.length} ${all.length === 1 ? "finding" : "findings"} since ${since}`;
+}
+
+/** `22 checks, 19 calm`. */
+function checked({ findings, checks }: Found): string {
+  return `${checks} checks, ${checks - new Set(findings.map(({ rule }) => rule)).size} calm`;
 }
 
 /** The screen that a finding's link opens. */
@@ -82,6 +81,7 @@ function Findings(props: { findings: Loaded<Found> }) {
     <Panel
       title={title(props.findings)}
       note="the last minute against the hour before; the same rules on every host"
+      right={props.findings.state === "ready" && checked(props.findings.data)}
     >
       <Answer of={props.findings}>
         {({ findings }) =>
@@ -143,17 +143,20 @@ type Vital = readonly [name: string, of: keyof VitalLines, say: (value: number |
 const VITALS: readonly Vital[] = [
   ["Connections", "connectionsPerSecond", (value) => `${short(value ?? 0)} /s`],
   ["Failed attempts", "failedShare", percent],
-  ["Connect, p99", "connectP99", duration],
-  ["Accept queue, p99", "queueP99", duration],
-  ["Round trip, median", "rttP50", duration],
+  ["Connect p99", "connectP99", duration],
+  ["Queue p99", "queueP99", duration],
+  ["RTT median", "rttP50", duration],
+  ["SYNs repeated", "synsPerSecond", (value) => `${short(value ?? 0)} /s`],
   ["Retransmitted", "retransmitShare", percent],
+  ["Packets dropped", "dropsPerSecond", (value) => `${short(value ?? 0)} /s`],
+  ["CPU in net_rx", "netRxShare", percent],
 ];
 
 function VitalSigns(props: { now: Vitals; before: Vitals; lines: VitalLines }) {
   const { now, before, lines } = props;
   return (
     <div class="vitals">
-      {VITALS.map(([name, of, say]) => {
+      {VITALS.filter(([, of]) => lines[of].length > 0).map(([name, of, say]) => {
         const [is, was] = [now[of], before[of]];
         const ratio = is !== undefined && was !== undefined && was > 0 ? is / was : undefined;
         const isWorse = of !== "connectionsPerSecond" && ratio !== undefined && ratio >= 2;
@@ -178,36 +181,4 @@ function VitalSigns(props: { now: Vitals; before: Vitals; lines: VitalLines }) {
       })}
     </div>
   );
-}
-
-function TopMovers(props: { edges: readonly MapEdge[] }) {
-  const top = props.edges
-    .filter(({ seenBy }) => seenBy === "opener")
-    .toSorted((a, b) => moved(b) - moved(a))
-    .slice(0, 9);
-  const seconds = range.value.length;
-  return (
-    <Table
-      label="Who moves most"
-      rows={top}
-      keyOf={(edge) => `${edge.from} ${edge.to} ${edge.port}`}
-      onOpen={(edge) => go({ q: `${term("service", edge.from)} port:${edge.port}` }, "/connections")}
-      columns={[
-        { head: "from", cell: (edge) => <b>{edge.from}</b> },
-        { head: "to", cell: (edge) => <code>{`${edge.to} :${edge.port}`}</code> },
-        { head: "conn/s", isNumber: true, cell: (edge) => short((edge.counts.connections ?? 0) / seconds) },
-        { head: "out", isNumber: true, cell: (edge) => bytes(edge.counts.sent) },
-        { head: "in", isNumber: true, cell: (edge) => bytes(edge.counts.received) },
-        {
-          head: "failed",
-          isNumber: true,
-          cell: (edge) => <span class={edge.counts.failed ? "bad" : "dim"}>{count(edge.counts.failed)}</span>,
-        },
-      ]}
-    />
-  );
-}
-
-function moved({ counts }: MapEdge): number {
-  return (counts.sent ?? 0) + (counts.received ?? 0) + (counts.failed ?? 0) * 1000;
 }
