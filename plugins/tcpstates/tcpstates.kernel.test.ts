@@ -5,7 +5,7 @@ import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
 import { Ends, inodeOf } from "../../test/support/connection-ends.ts";
 import { type Watch, watch } from "../../test/support/engine.ts";
 import { Netns, needsRoot } from "../../test/support/netns.ts";
-import { addresses, pair } from "../../test/support/topology.ts";
+import { addresses, type Pair, pair } from "../../test/support/topology.ts";
 import { build, one, pick, run, start } from "../../test/support/workload.ts";
 
 const STATE = "network.connection.state";
@@ -41,17 +41,22 @@ const PASSIVE = ["listen", "syn_received", "established", "close_wait", "last_ac
 const LISTENER = ["closed", "listen", "closed"];
 
 describe("tcpstates", () => {
+  const stack = new AsyncDisposableStack();
+  let net: Pair;
+  let netns: Netns;
   let agent: Agent;
 
   before(async function () {
     needsRoot(this);
     await build();
-    agent = await startAgent(["trace", "tcpstates", "--json", "--set", "metrics.interval=1s"]);
+    net = stack.use(await pair());
+    netns = stack.use(await Netns.create());
+    // All changes of all connections of the host would be more than it can print.
+    const only = `filter.include.netns=${[net.a, net.b, netns].map(inodeOf).join(",")}`;
+    agent = stack.use(await startAgent(["trace", "tcpstates", "--json", "--set", only]));
   });
 
-  after(async () => {
-    await agent?.[Symbol.asyncDispose]();
-  });
+  after(() => stack[Symbol.asyncDispose]());
 
   /** The changes of the opener, the acceptor and the listener of the only connection. */
   async function changes(ends: Ends, count: number) {
@@ -62,7 +67,6 @@ describe("tcpstates", () => {
 
   for (const [family, address] of [["IPv4", addresses.b] as const, ["IPv6", addresses.b6] as const]) {
     it(`reports every change of both ends and of the listener over ${family}`, async () => {
-      await using net = await pair();
       const ends = new Ends(agent, net.a, net.b);
       const lines = await run(net.a, "clientCloses", { address, server: net.b });
       const { rows, opener, acceptor, listener } = await changes(ends, 12);
@@ -84,7 +88,6 @@ describe("tcpstates", () => {
   }
 
   it("adds up to the life of the connection, to the nanosecond", async () => {
-    await using net = await pair();
     const ends = new Ends(agent, net.a, net.b);
     await run(net.a, "clientCloses", { address: addresses.b, server: net.b });
     const { opener, acceptor } = await changes(ends, 12);
@@ -99,7 +102,6 @@ describe("tcpstates", () => {
   });
 
   it("reports the owner, and the process that was running at that moment", async () => {
-    await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     await run(netns, "clientCloses");
     const { opener, acceptor } = await changes(ends, 12);
@@ -112,7 +114,6 @@ describe("tcpstates", () => {
   });
 
   it("reports how long a half-closed connection waits for the other half", async () => {
-    await using net = await pair();
     const ends = new Ends(agent, net.a, net.b);
     await run(net.a, "halfClose", { address: addresses.b, server: net.b });
     const { opener, acceptor } = await changes(ends, 12);
@@ -124,7 +125,6 @@ describe("tcpstates", () => {
   });
 
   it("follows a socket that is connected to itself through a simultaneous open and close", async () => {
-    await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     const lines = await run(netns, "selfConnect", { port: 7018 });
     const rows = await ends.all(6);
@@ -145,7 +145,6 @@ describe("tcpstates", () => {
   });
 
   it("sees a Fast Open server enter its states before the client does", async () => {
-    await using net = await pair();
     for (const netns of [net.a, net.b]) await netns.sysctl({ "net.ipv4.tcp_fastopen": 3 });
     const ends = new Ends(agent, net.a, net.b);
     await run(net.a, "fastOpen", { address: addresses.b, server: net.b });
@@ -159,7 +158,6 @@ describe("tcpstates", () => {
   });
 
   it("never reports time_wait for a connection that a reset, a refusal or a kill ended", async () => {
-    await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     await run(netns, "reset");
     const { opener, acceptor } = await changes(ends, 8);
@@ -176,7 +174,6 @@ describe("tcpstates", () => {
   });
 
   it("distinguishes three connections on the same two ports", async () => {
-    await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     const lines = await run(netns, "reusedPort", { port: 7019, sourcePort: 7020 });
     const rows = (await ends.all(3 * 6 + 2)).filter((row) => row[DIRECTION] === "outbound");
@@ -187,10 +184,8 @@ describe("tcpstates", () => {
   });
 
   it("distinguishes twins on the same ports in two namespaces", async () => {
-    await using a = await Netns.create();
-    await using b = await Netns.create();
     const same = { port: 7026, sourcePort: 40426 };
-    const both = [a, b].map((netns) => ({ netns, ends: new Ends(agent, netns) }));
+    const both = [net.a, net.b].map((netns) => ({ netns, ends: new Ends(agent, netns) }));
     await Promise.all(both.map(({ netns }) => run(netns, "held", same)));
     const ids = new Set<unknown>();
     for (const { ends } of both) {
@@ -202,7 +197,6 @@ describe("tcpstates", () => {
   });
 
   it("reports each change of a multipath connection once, and none to the same state", async () => {
-    await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     await run(netns, "multipath");
     const { rows, opener, acceptor, listener } = await changes(ends, 12);
@@ -212,7 +206,6 @@ describe("tcpstates", () => {
   });
 
   it("reports a listener that chooses its port in listen() as soon as it has one", async () => {
-    await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     const lines = await run(netns, "listen");
     const [autobound] = pick(lines, "listen");
@@ -226,7 +219,6 @@ describe("tcpstates", () => {
   });
 
   it("filters by port, family and more on the final tuple, so that no change is missing", async () => {
-    await using netns = await Netns.create();
     const args = ["trace", "tcpstates", "--json", "-D", "7021", "-4"];
     await using filtered = await startAgent(args);
     const ends = new Ends(filtered, netns);
@@ -239,7 +231,6 @@ describe("tcpstates", () => {
   });
 
   it("prints bcc's columns, and CSV that keeps names whole", async () => {
-    await using netns = await Netns.create();
     await using table = await startAgent(["trace", "tcpstates", "-L", "7024"]);
     await using csv = await startAgent(["trace", "tcpstates", "-T", "-s", "-L", "7024"]);
     await run(netns, "clientCloses", { port: 7024, serverComm: "a b, c" });
