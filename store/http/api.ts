@@ -14,11 +14,12 @@ import { heat, split, synTimes } from "../query/heat.ts";
 import { host, listeners, losses, METRIC_HEATS, type MetricHeat, metricHeat } from "../query/host.ts";
 import { differences, LISTS, type ListOf, list, ORDERS } from "../query/lists.ts";
 import { LIVING_ORDERS, livingList } from "../query/living.ts";
-import { strip, topology } from "../query/overview.ts";
+import { strip } from "../query/overview.ts";
 import { type Interval, Progress, type Scan } from "../query/scan.ts";
 import { SeriesQuery } from "../query/series.ts";
 import { stacks } from "../query/stacks.ts";
 import { term } from "../query/term.ts";
+import { NODE_KINDS, topology } from "../query/topology.ts";
 import { eventsBefore, traceOf } from "../query/trace.ts";
 import { traceRow } from "../query/trace-row.ts";
 import { VITAL_METRICS, vitalLines, vitals } from "../query/vitals.ts";
@@ -64,7 +65,7 @@ export class Api {
     this.#store = store;
     this.#edges = new Edges(store.ingest.windows, store.scan);
     this.#series = new SeriesQuery(store.ingest.points);
-    const { scan, findings, ingest } = store;
+    const { scan, findings } = store;
     const range = (of: (interval: Interval) => unknown): Route => ({
       parameters: FILTERED,
       handle: (parameters) => of(parameters.interval),
@@ -130,9 +131,12 @@ export class Api {
         handle: (parameters) => this.#living(parameters),
       },
       topology: {
-        parameters: FILTERED,
-        handle: async (parameters, progress) =>
-          topology(await this.#windows(parameters, progress), scan.resources, ingest),
+        parameters: [...FILTERED, "by"],
+        handle: (parameters, progress) => {
+          const by = parameters.oneOf("by", NODE_KINDS, "service");
+          const asked = { interval: parameters.interval, filter: parameters.filter, now: store.now() };
+          return topology({ edges: this.#edges, scan, own: store.ingest }, by, asked, progress);
+        },
       },
       losses: range((interval) => losses(this.#series, interval, store.now(), scan.resources)),
       stacks: {

@@ -6,7 +6,7 @@ import { type Edge, keyOf, Sums } from "../sums/edge.ts";
 import { type Kept, LEVELS, type Windows } from "../sums/windows.ts";
 import type { Filter, Subject } from "./filter.ts";
 import type { Resources } from "./resources.ts";
-import type { Interval, Progress, Scan } from "./scan.ts";
+import type { Interval, Progress, Scan, Slice } from "./scan.ts";
 
 /** One edge in one window. */
 export interface EdgeWindow {
@@ -46,7 +46,10 @@ export function edgeField(edge: Edge, field: (typeof SPLIT)[number], resources: 
   return field === "service" ? resources.service(edge.resource) : String(edge[field]);
 }
 
-const SPANS = ["tcp connection", "tcp connect", "tcp accept"];
+export const SPANS = ["tcp connection", "tcp connect", "tcp accept"];
+
+/** What an edge begins at in place of the row's resource. */
+export type OwnerOf = (slice: Slice, row: number) => number;
 
 export class Edges {
   readonly #windows: Windows;
@@ -83,19 +86,33 @@ export class Edges {
     return { seconds, all };
   }
 
+  /** From the individually stored rows, with an edge for each owner. */
+  async byOwner(
+    interval: Interval,
+    filter: Filter,
+    progress: Progress,
+    nowSeconds: number,
+    ownerOf: OwnerOf,
+  ): Promise<EdgeWindows> {
+    const { seconds } = LEVELS[this.#windows.levelFor(interval.from / 1e6, interval.to / 1e6, nowSeconds)]!;
+    return { seconds, all: await this.#fromRows(interval, filter, progress, seconds, ownerOf) };
+  }
+
   async #fromRows(
     interval: Interval,
     filter: Filter,
     progress: Progress,
     seconds: number,
+    ownerOf: OwnerOf = ({ rows }, row) => rows.resource[row]!,
   ): Promise<EdgeWindow[]> {
     const windows = new Map<string, EdgeWindow>();
     const measures = new WeakMap<Rows, Measures>();
-    await this.#scan.rows(SPANS, interval, filter, progress, ({ signal, rows }, i) => {
+    await this.#scan.rows(SPANS, interval, filter, progress, (slice, i) => {
+      const { signal, rows } = slice;
       const measured = measures.get(rows) ?? new Measures(signal, rows);
       measures.set(rows, measured);
       if (!measured.isSummed(i)) return;
-      const edge = measured.edge(i, rows.resource[i]!);
+      const edge = measured.edge(i, ownerOf(slice, i));
       const end = (rows.start[i]! + rows.duration[i]! / 1000) / 1e6;
       const begin = Math.floor(end / seconds) * seconds;
       const key = `${begin} ${keyOf(edge)}`;

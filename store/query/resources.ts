@@ -40,6 +40,12 @@ export class Resources {
     return namespace === undefined ? String(name) : `${namespace}/${name}`;
   }
 
+  /** The container's id as short as usual, and its service; what is in none is one node. */
+  containerNode(id: number): string {
+    const container = this.container(id);
+    return container === undefined ? "no container" : `${this.service(id)} ${container.slice(0, 12)}`;
+  }
+
   container(id: number): string | undefined {
     const container = this.of(id)["container.id"];
     return container === undefined ? undefined : String(container);

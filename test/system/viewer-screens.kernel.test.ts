@@ -213,4 +213,44 @@ exporters: { c: { type: console, format: json, rate: 1 } }
       ["orders", `stock :${IDLE}`],
     ]);
   });
+
+  it("map processes and containers as well as services, and draw edges as wide as is asked", async () => {
+    const mapped = async (query: string) => {
+      await show(`/topology?last=600&${query}`);
+      await page.waitForSelector("[data-node]");
+      const nodes = await page.$$eval("[data-node]", (all) =>
+        all.map((one) => one.getAttribute("data-node")!),
+      );
+      const edges = await page.$$eval(".map .edge", (all) =>
+        all.map((one) => [
+          one.querySelector("text")!.textContent!,
+          one.querySelector("path")!.getAttribute("stroke-width")!,
+        ]),
+      );
+      return { nodes: nodes.toSorted(), edges };
+    };
+    assert.deepEqual((await mapped("")).nodes, ["orders", "stock"]);
+    const { nodes, edges } = await mapped("by=process&w=again");
+    assert.equal(nodes.length, 3);
+    assert.ok(
+      nodes.every((name, i) => (i < 2 ? /^node \d+$/ : /^python3\S* \d+$/).test(name)),
+      nodes.join(),
+    );
+    // Of two edges, one has retransmitted.
+    const [none, some] = edges.toSorted(([, a], [, b]) => Number(a) - Number(b));
+    assert.deepEqual(none, ["0 %", "1"]);
+    assert.deepEqual(some![1], "5");
+    await page.evaluate("document.querySelector('[data-node^=python]').focus()");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("[aria-label=Connections] tbody tr");
+    assert.equal(await page.$$eval("[aria-label=Connections] tbody tr", ({ length }) => length), 2);
+    await show("/topology?last=600&by=container&view=table");
+    const table = await page.$$eval("[aria-label=Edges] tbody tr", (rows) =>
+      rows.map(({ cells }) => [0, 1].map((i) => cells[i]!.innerText)),
+    );
+    assert.deepEqual(table.toSorted(), [
+      ["no container", `no container :${IDLE}`],
+      ["▲ no container", `no container :${LOSSY}`],
+    ]);
+  });
 });

@@ -1,5 +1,8 @@
 // Edges of the map: their names, and whether they are in trouble.
 import type { MapEdge } from "../../store/answers.ts";
+import { term } from "../../store/query/term.ts";
+import { bytes, duration, percent, short } from "./format.ts";
+import { parameter } from "./state.ts";
 
 export const nameOf = ({ from, to, port }: MapEdge) => `${from} → ${to} :${port}`;
 
@@ -11,3 +14,44 @@ export function stateOf({ counts }: MapEdge): "failing" | "worse" | "calm" {
     ? "worse"
     : "calm";
 }
+
+/** What the nodes of the map are. */
+export const kind = () => parameter("by") || "service";
+
+/** The filter's term for a node of this host; undefined: there is none. */
+export function termOf(node: string): string | undefined {
+  const [, name, last] = /^(.*) (\S+)$/.exec(node) ?? [];
+  if (kind() === "process")
+    return name === undefined ? term("process", node) : `${term("process", name)} pid:${last}`;
+  if (kind() === "container")
+    return last === undefined || node === "no container" ? undefined : `container:${last}*`;
+  return term("service", node);
+}
+
+/** What the width of an edge means: its name, the value, and how it is written. */
+export const WEIGHTS: Readonly<
+  Record<
+    string,
+    readonly [name: string, of: (edge: MapEdge) => number, say: (value: number, seconds: number) => string]
+  >
+> = {
+  rate: [
+    "connections",
+    ({ counts }) => counts.connections ?? 0,
+    (value, seconds) => `${short(value / seconds)}/s`,
+  ],
+  bytes: [
+    "bytes",
+    ({ counts }) => (counts.sent ?? 0) + (counts.received ?? 0),
+    (value, seconds) => `${bytes(value / seconds)}/s`,
+  ],
+  rtt: ["round trip", ({ rttP50 = 0 }) => rttP50, (value) => duration(value)],
+  again: [
+    "retransmitted",
+    ({ counts }) => (counts.segments ? (counts.retransmits ?? 0) / counts.segments : 0),
+    percent,
+  ],
+  failed: ["failed", ({ counts }) => (counts.failed ?? 0) + (counts.resets ?? 0), (value) => short(value)],
+};
+
+export const weight = () => (Object.hasOwn(WEIGHTS, parameter("w")) ? parameter("w") : "rate");

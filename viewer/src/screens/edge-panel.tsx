@@ -1,9 +1,8 @@
 // One edge of the map: its numbers beside those of the hour before, and where to look next.
 import type { ComponentChildren } from "preact";
 import type { MapEdge, Topology } from "../../../store/answers.ts";
-import { term } from "../../../store/query/term.ts";
 import { useData } from "../data.ts";
-import { nameOf } from "../edges.ts";
+import { kind, nameOf, termOf } from "../edges.ts";
 import { bytes, count, duration, percent, short } from "../format.ts";
 import { Panel } from "../parts/common.tsx";
 import { go, range } from "../state.ts";
@@ -41,7 +40,7 @@ export function EdgePanel(props: { edge: MapEdge }) {
   const { from, length } = range.value;
   // Of a whole minute, so that it is not asked again each second.
   const to = Math.floor(from / 60) * 60;
-  const before = useData<Topology>(`topology?from=${to - 3600}&to=${to}`, false).value;
+  const before = useData<Topology>(`topology?by=${kind()}&from=${to - 3600}&to=${to}`, false).value;
   const was =
     before.state === "ready"
       ? before.data.edges.find((one) => nameOf(one) === nameOf(edge) && one.seenBy === edge.seenBy)
@@ -51,7 +50,7 @@ export function EdgePanel(props: { edge: MapEdge }) {
     return then === undefined ? undefined : now > 2 * then && now > 0;
   };
   const own = edge.seenBy === "opener" ? edge.from : edge.to;
-  const q = `${term("service", own)} port:${edge.port}`;
+  const q = `${termOf(own) ?? ""} port:${edge.port}`.trim();
   const causes = Object.entries(edge.causes);
   return (
     <Panel title={nameOf(edge)} note="right: the hour before">

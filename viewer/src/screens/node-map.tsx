@@ -1,8 +1,7 @@
 // Who talks to whom, as a map: openers on the left, acceptors on the right.
 import { useEffect, useState } from "preact/hooks";
 import type { MapEdge } from "../../../store/answers.ts";
-import { term } from "../../../store/query/term.ts";
-import { nameOf, stateOf } from "../edges.ts";
+import { nameOf, stateOf, termOf, WEIGHTS, weight } from "../edges.ts";
 import { percent, short } from "../format.ts";
 import type { LaidOut, ToLayOut } from "../layout.worker.ts";
 import { Panel } from "../parts/common.tsx";
@@ -82,11 +81,12 @@ export function NodeMap(props: { edges: ReturnType<typeof arrows>; folded: numbe
   const { edges, folded } = props;
   const laidOut = useLayout(edges);
   const seconds = range.value.length;
-  const most = Math.max(1, ...edges.map(({ counts }) => counts.connections ?? 0));
+  const [what, of, say] = WEIGHTS[weight()]!;
+  const most = Math.max(1e-9, ...edges.map(of));
   return (
     <Panel
       title="Who talks to whom"
-      note="left opens, right accepts; width: connections per second"
+      note={`left opens, right accepts; width: ${what}; dashed: retransmits, ◆: fails`}
       right={`${folded > 0 ? `${folded} more peers, by network; ` : ""}arrow keys follow edges, f: neighbours alone, h: hide`}
     >
       {laidOut === undefined ? (
@@ -116,7 +116,7 @@ export function NodeMap(props: { edges: ReturnType<typeof arrows>; folded: numbe
             </defs>
             {edges.map((edge, i) => {
               const points = laidOut.edges[i]!;
-              const width = 1 + 4 * Math.sqrt((edge.counts.connections ?? 0) / most);
+              const width = 1 + 4 * Math.sqrt(of(edge) / most);
               const middle = points[Math.floor(points.length / 2)] ?? [0, 0];
               const attempts = (edge.counts.connects ?? 0) + (edge.counts.accepts ?? 0);
               return (
@@ -128,11 +128,13 @@ export function NodeMap(props: { edges: ReturnType<typeof arrows>; folded: numbe
                   <title>{`${edge.from} → ${edge.to}:${edge.port}`}</title>
                   <path d={curve(points)} stroke-width={width} marker-end="url(#arrow)" />
                   <text x={middle[0]} y={middle[1] - 6} text-anchor="middle">
-                    {stateOf(edge) === "failing"
-                      ? `◆ ${percent(((edge.counts.failed ?? 0) + (edge.counts.resets ?? 0)) / Math.max(1, attempts))}`
-                      : edge.ports > 1
-                        ? `${edge.ports} ports`
-                        : `:${edge.port}`}
+                    {weight() !== "rate"
+                      ? say(of(edge), seconds)
+                      : stateOf(edge) === "failing"
+                        ? `◆ ${percent(((edge.counts.failed ?? 0) + (edge.counts.resets ?? 0)) / Math.max(1, attempts))}`
+                        : edge.ports > 1
+                          ? `${edge.ports} ports`
+                          : `:${edge.port}`}
                   </text>
                 </g>
               );
@@ -193,9 +195,9 @@ function keyOnNode(event: KeyboardEvent, id: string, edges: readonly MapEdge[]):
   action();
 }
 
-function nodeTerm(id: string): string {
+function nodeTerm(id: string): string | undefined {
   if (id.includes("/") && /[\d:.]+\/\d+$/.test(id)) return `peer:${id}`;
-  return /^[\d.]+$|:.*:/.test(id) ? `peer:${id}` : term("service", id);
+  return /^[\d.]+$|:.*:/.test(id) ? `peer:${id}` : termOf(id);
 }
 
 function curve(points: readonly (readonly [number, number])[]): string {

@@ -1,8 +1,7 @@
 // Who talks to whom?
 import type { Topology as Answered, MapEdge } from "../../../store/answers.ts";
-import { term } from "../../../store/query/term.ts";
 import { useData } from "../data.ts";
-import { nameOf, stateOf } from "../edges.ts";
+import { kind, nameOf, stateOf, termOf, weight } from "../edges.ts";
 import { bytes, count, duration, percent, short } from "../format.ts";
 import { Answer, Choice, Panel } from "../parts/common.tsx";
 import { Table } from "../parts/table.tsx";
@@ -49,10 +48,34 @@ export function Topology() {
   const only = parameter("only");
   const focused = parameter("focus");
   const not = hidden();
-  const found = useData<Answered>("topology").value;
+  const by = kind();
+  const found = useData<Answered>(by === "service" ? "topology" : `topology?by=${by}`).value;
   return (
     <>
       <div class="bar-of-choices">
+        <Choice
+          label="Nodes"
+          name="by"
+          value={by}
+          options={[
+            ["service", "Service"],
+            ["process", "Process"],
+            ["container", "Container"],
+          ]}
+          clears={["focus", "hide", "edge"]}
+        />
+        <Choice
+          label="Width"
+          name="w"
+          value={weight()}
+          options={[
+            ["rate", "Rate"],
+            ["bytes", "Bytes"],
+            ["rtt", "Round trip"],
+            ["again", "Retransmitted"],
+            ["failed", "Failed"],
+          ]}
+        />
         <Choice
           label="View"
           name="view"
@@ -111,7 +134,7 @@ export function Topology() {
 function toConnections(edge: MapEdge): void {
   const own = edge.seenBy === "opener" ? edge.from : edge.to;
   go(
-    { q: `${term("service", own)} port:${edge.port}`, of: edge.counts.failed ? "connect" : undefined },
+    { q: `${termOf(own) ?? ""} port:${edge.port}`.trim(), of: edge.counts.failed ? "connect" : undefined },
     "/connections",
   );
 }
