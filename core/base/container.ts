@@ -2,7 +2,7 @@
 import { createRequire } from "node:module";
 import type { DependencyContainer } from "tsyringe";
 
-// tsyringe does not load without the metadata API of decorators, which it uses for decorated classes only: we have none.
+// tsyringe does not load without the metadata API of decorators, although it uses it only for decorated classes, of which we have none.
 if (!("getMetadata" in Reflect)) Object.assign(Reflect, { getMetadata: () => undefined });
 
 // Without its decorators: 9 of its 34 modules.
@@ -20,7 +20,7 @@ export function token<T>(name: string): Token<T> {
   return Symbol(name) as Token<T>;
 }
 
-/** The value of a promise, else the value itself. */
+/** The value of a promise, or else the value itself. */
 type Made<T> = T extends Promise<infer V> ? V : T;
 
 export class Container implements AsyncDisposable {
@@ -61,7 +61,7 @@ export class Container implements AsyncDisposable {
     return this.#inner.resolve<T>(what);
   }
 
-  /** A container with its own values that also has all of this one's. */
+  /** A container with its own values that also sees all of this one's. */
   child(): Container {
     return new Container(this);
   }

@@ -26,7 +26,7 @@ export class Output {
   /** Number of written bytes of the first piece. */
   #written = 0;
   #pending = 0;
-  /** Bytes that the reader has taken in total. */
+  /** Bytes that the reader has read in total. */
   #taken = 0;
   #timer: NodeJS.Timeout | undefined;
   #working = false;
@@ -41,12 +41,12 @@ export class Output {
     this.#close = resolve;
   }
 
-  /** Bytes that wait for the reader. The caller has to limit them. */
+  /** Bytes that are still to be written. The caller must limit them. */
   get pending(): number {
     return this.#pending;
   }
 
-  /** Number of line ends in what waits. */
+  /** Number of line ends in what is still to be written. */
   get pendingLines(): number {
     let count = 0;
     for (const [i, { bytes }] of this.#queue.entries()) {
@@ -56,7 +56,7 @@ export class Output {
     return count;
   }
 
-  /** Never blocks: what the reader does not take yet waits here. */
+  /** Never blocks: what the reader is not ready for is kept here. */
   write(text: string | Buffer, done: Done = () => {}): void {
     const bytes = typeof text === "string" ? Buffer.from(text) : text;
     this.#queue.push({ bytes, done });
@@ -64,7 +64,7 @@ export class Output {
     if (this.#timer === undefined && !this.#working) this.#work(RETRY.first);
   }
 
-  /** Resolves when nothing waits any more, or the reader has taken nothing for `grace` milliseconds. */
+  /** Resolves when nothing is left to write, or the reader has read nothing for `grace` milliseconds. */
   async drained(grace: number): Promise<void> {
     for (let before = -1; this.#queue.length > 0 && this.#taken > before; ) {
       before = this.#taken;
@@ -87,7 +87,7 @@ export class Output {
     else this.#timer = setTimeout(() => this.#work(Math.min(next * 2, RETRY.most)), next);
   }
 
-  /** Milliseconds until the next try; undefined: nothing waits. */
+  /** Milliseconds until the next attempt; undefined: nothing is left to write. */
   #writeAll(wait: number): number | undefined {
     let next = wait;
     for (let piece = this.#queue[0]; piece !== undefined; piece = this.#queue[0]) {
@@ -161,7 +161,7 @@ export const standardOutput = (): Output => output(1);
 /** Standard error; opened by the first call. */
 export const standardError = (): Output => output(2);
 
-/** Waits until both are fully written, or their reader has taken nothing for `grace` milliseconds. */
+/** Waits until both are fully written, or their reader has read nothing for `grace` milliseconds. */
 export async function drainOutputs(grace: number): Promise<void> {
   await Promise.all([...outputs.values()].map((one) => one.drained(grace)));
 }

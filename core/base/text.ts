@@ -1,4 +1,4 @@
-// Text that other programs chose: bytes that need not be UTF-8, and control characters for terminals.
+// Text chosen by other programs: it may not be UTF-8, and may contain control characters for terminals.
 
 /** Control characters, and those that change the direction of the text after them: terminals would act on them. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
@@ -6,7 +6,7 @@ export const CONTROL = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u20
 
 const strict = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 
-/** A file's name, which may have any bytes: if they are not UTF-8, each that is not ASCII is written as \xff. */
+/** A file's name, which may contain any bytes: if they are not UTF-8, each non-ASCII byte is written as \xff. */
 export function fileName(bytes: Uint8Array): string {
   try {
     return strict.decode(bytes);

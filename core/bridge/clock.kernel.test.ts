@@ -1,4 +1,4 @@
-// A wall clock that is stepped while the agent runs: reports stay consistent, and no count restarts.
+// When the wall clock is stepped while the agent runs, reports stay consistent, and no count restarts.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { MetricConverter } from "../../exporters/temporality.ts";

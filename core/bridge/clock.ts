@@ -1,4 +1,4 @@
-// Converts the boot clock to the wall clock. The kernel stamps with the boot clock, which cannot be stepped; OTLP
+// Converts the boot clock to the wall clock. Kernel timestamps use the boot clock, which cannot be stepped; OTLP
 // requires the wall clock, which can. Therefore the offset between the two is measured repeatedly.
 import type { Native, Offset } from "../../native/index.ts";
 import type { Clock } from "../plugin/services.ts";
@@ -34,7 +34,7 @@ export class BootClock implements Clock {
     return at(this.#offset, bootNs);
   }
 
-  /** Sets both ends of a span with one offset, so that a step of the clock never affects its duration. */
+  /** Converts both ends of a span with one offset, so that a step of the clock never affects its duration. */
   span(startNs: number, endNs: number, to: { readonly start: MutableTime; readonly end: MutableTime }): void {
     const offset = this.#offset;
     set(to.start, offset, startNs);
@@ -50,7 +50,7 @@ export class BootClock implements Clock {
     return this.wall(this.bootNow());
   }
 
-  /** For times that are kept and compared later: the wall clock may be stepped meanwhile. */
+  /** For times that are kept and compared later, since the wall clock may be stepped in between. */
   instant(bootNs: number): Instant {
     return { ...this.wall(bootNs), bootNs };
   }

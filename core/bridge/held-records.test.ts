@@ -47,7 +47,7 @@ const COOKIE = fields(placed.connection.conn).cookie!.at;
 const OWNER_WORKLOAD =
   fields(placed.connection.conn).owner!.at + fields(placed.connection.conn.owner).workload!.at;
 
-describe("records of processes that are not decided yet", () => {
+describe("records of processes whose workload is not decided yet", () => {
   let ring: Filled;
   let waiting: Set<number>;
   let handed: string[];
@@ -74,7 +74,7 @@ describe("records of processes that are not decided yet", () => {
     );
   });
 
-  it("are handed over when they are decided, in their order, and others' at once", () => {
+  it("are passed on in order when it is decided, and others' at once", () => {
     waiting.add(2).add(3);
     for (const [owner, cookie] of [
       [1, 10],
@@ -100,7 +100,7 @@ describe("records of processes that are not decided yet", () => {
     assert.deepEqual(handed, ["before", "3:30"]);
   });
 
-  it("are decided at once if they become more than 4 MB", () => {
+  it("are passed on at once if they exceed 4 MB", () => {
     waiting.add(2);
     const most = Math.floor((4 * 1024 * 1024) / size);
     for (let i = 1; i <= most + 1; i++) ring.add(2, i);

@@ -6,11 +6,11 @@ import type { Fields, RingRecords } from "../plugin/skeleton.ts";
 export interface Waiting {
   /** Whether records of this process have to wait. */
   waits(task: Task): boolean;
-  /** Decides all waiting processes from what is known now. */
+  /** Decides for all waiting processes from what is known now. */
   stopWaiting(): void;
 }
 
-/** Most bytes that are held for one ring. */
+/** Maximum bytes that are held for one ring. */
 const MOST = 4 * 1024 * 1024;
 
 /** Offsets of every `struct task` in a record, bytes. */

@@ -3,7 +3,7 @@ import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync
 import type { Native } from "../../native/index.ts";
 import type { FoundLinks, Interfaces, NetnsLinks } from "../plugin/services.ts";
 
-/** Namespaces and processes that end meanwhile are not errors. */
+/** Errors of namespaces and processes that have just ended, which are ignored. */
 const GONE = new Set(["ENOENT", "ESRCH"]);
 
 const inodeOf = (link: string): number => Number(/^net:\[(\d+)\]$/.exec(link)?.[1] ?? 0);

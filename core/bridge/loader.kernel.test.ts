@@ -1,4 +1,4 @@
-// Kernels that refuse a type of program, as far as another kernel can be made to behave like them.
+// Simulates kernels that refuse a type of program.
 import assert from "node:assert/strict";
 import { native } from "../../native/index.ts";
 import { watch } from "../../test/support/engine.ts";

@@ -165,7 +165,7 @@ class ProgramChoice {
   reject(error: NativeError, programs: readonly string[]): void {
     const program = error.program;
     const known = program !== undefined && programs.includes(program);
-    // What this process or the host lacks affects every other program, too.
+    // What this process or the host lacks would affect every other program, too.
     if (!known || OF_PROCESS.has(error.code) || this.#isBasic(error)) throw this.#explain(error);
     // Permissions concern a type of hook, and programs that work together must not be of two types.
     const forbidden = error.code === "EPERM" || (error.code === "EACCES" && error.step === "attach");
@@ -178,7 +178,7 @@ class ProgramChoice {
     }
   }
 
-  /** Refused only to those who may load nothing: everything depends on such programs. */
+  /** Refused only if nothing may be loaded, since everything depends on such programs. */
   #isBasic({ code, program = "" }: NativeError): boolean {
     return code === "EPERM" && ["tp_btf", "iter", "syscall"].includes(this.#kindOf(program));
   }

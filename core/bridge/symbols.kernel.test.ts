@@ -1,4 +1,4 @@
-// Kernel addresses by name, held against /proc/kallsyms.
+// Names of kernel addresses, compared with /proc/kallsyms.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { watch } from "../../test/support/engine.ts";
@@ -11,7 +11,7 @@ describe("kernel symbols", () => {
     needsRoot(this);
   });
 
-  it("name the function that an address lies in, and how far; elsewhere there is no name", async function () {
+  it("name the function that contains an address, and the offset; other addresses have no name", async function () {
     const addresses = new Map(
       readFileSync("/proc/kallsyms", "latin1")
         .split("\n")

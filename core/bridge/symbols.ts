@@ -1,5 +1,5 @@
-// Names of kernel addresses, as the kernel itself writes them: it asks no one to read /proc/kallsyms, which takes some
-// hundred milliseconds, and knows modules that came later. Tests: symbols.kernel.test.ts.
+// Names of kernel addresses, as the kernel itself formats them: this avoids reading /proc/kallsyms, which takes some
+// hundred milliseconds, and covers modules that are loaded later. Tests: symbols.kernel.test.ts.
 
 /** The address, and room for a name: `struct named_address` of bpf/tracker/symbol.h. */
 const [NAME_AT, BYTES] = [8, 136];
@@ -14,7 +14,7 @@ export class KernelSymbols {
     this.#run = run;
   }
 
-  /** `tcp_v4_rcv+0x1a2`; undefined if no function lies there. Words as they are in memory. */
+  /** `tcp_v4_rcv+0x1a2`; undefined if no function contains the address. Words as they are in memory. */
   name(word: number, high: number): string | undefined {
     const address = (high & 0xfffff) * 0x1_0000_0000 + word;
     if (this.#known.has(address)) return this.#known.get(address);

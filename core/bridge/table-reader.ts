@@ -20,7 +20,7 @@ class Snapshot {
   constructor(map: BpfMap, stride: number) {
     this.#map = map;
     this.#stride = stride;
-    // With many CPUs a row may have 100 kB and more.
+    // With many CPUs a row may be 100 kB or more.
     this.#room = Math.min(map.maxEntries, Math.max(1, Math.min(64, Math.floor(FIRST_BYTES / stride))));
     this.#allocate();
   }

@@ -1,5 +1,5 @@
-// Programs on one hook, each of which calls the next: bpf/include/wirespan/{chain,sweep,hooks/accept_chain}.h give the
-// reasons.
+// Programs on one hook, each of which calls the next; bpf/include/wirespan/{chain,sweep,hooks/accept_chain}.h explain
+// why.
 import type { BpfObject } from "../../native/index.ts";
 
 interface Link {
@@ -59,7 +59,7 @@ export interface ChainOptions {
   readonly lastWants?: number;
   /** The map of each object that holds what its program calls next, by kind of event. */
   readonly next: string;
-  /** No event is in progress when a program leaves: its next call is removed. */
+  /** True if no event is in progress when a program leaves: its own link to the next program is then removed. */
   readonly cutsOff?: boolean;
 }
 

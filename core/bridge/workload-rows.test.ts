@@ -87,7 +87,7 @@ describe("workload rows", () => {
     assert.deepEqual(table.fold(rows), expected, "the next time, too");
   });
 
-  it("of an image that is not decided yet are held back, and nothing is lost", () => {
+  it("of an image whose workload is not decided yet are held back, and nothing is lost", () => {
     const rows = folding();
     undecided.add(IMAGE + 2);
     table.set([10, 1, 5n, 2n], [IMAGE + 2, 1, 3n, 7n], [IMAGE + 2, 2, 1n, 1n]);
@@ -99,7 +99,7 @@ describe("workload rows", () => {
     ]);
   });
 
-  it("keep what settled images had, whose rows are removed from the table", () => {
+  it("keep the sums of settled images, whose rows are removed from the table", () => {
     const rows = folding();
     settled.add(IMAGE + 2);
     table.set([IMAGE + 2, 1, 3n, 7n], [IMAGE + 2, 2, 1n, 1n]);

@@ -4,7 +4,7 @@
 export interface Images {
   /** The number of an image's workload; undefined: not decided yet, its rows stay in the table. */
   workloadOf(image: number): number | undefined;
-  /** The programs have known it for longer than a collection: nothing is added to the image's own rows any more. */
+  /** The programs have known its workload for longer than a collection, so nothing is added to the image's own rows any more. */
   isSettled(image: number): boolean;
 }
 
@@ -13,7 +13,7 @@ export function isImage(number: number): boolean {
   return number >= 0x8000_0000;
 }
 
-/** The workload for what has none of its own. */
+/** The workload for processes that have none of their own. */
 export const REST = 1;
 
 /** A table's rows as they were read: row i's key is at `i * keySize`, its value at `i * valueSize`, bytes. */
@@ -49,8 +49,8 @@ export class WorkloadRows {
   }
 
   /**
-   * Adds images' rows, and those of earlier ones, to the workloads' rows in `values`. Returns the rows that workloads
-   * only have through them; `remove` removes a row from the kernel's table.
+   * Adds the rows of images, also of earlier ones, to the workloads' rows in `values`. Returns the rows of workloads that
+   * have no row of their own in the table; `remove` removes a row from the kernel's table.
    */
   fold(rows: Rows, remove: (key: Uint8Array) => void): readonly Row[] {
     const images = this.#imagesIn(rows);

@@ -31,7 +31,7 @@ export function needsOf(plugins: readonly Plugin[], config: Config): Needs {
   return { hooks, tuples: plugins.some(({ tuples }) => tuples) };
 }
 
-/** Warns of plugins that an agent-wide filter does not apply to. */
+/** Warns about plugins to which an agent-wide filter does not apply. */
 export function warnIgnored(plugins: readonly Plugin[], { filter }: Config, log: Log): void {
   for (const { name, filters } of plugins) {
     const paths = filters ? ignoredCriteria(filter, filters) : [];
@@ -79,7 +79,7 @@ export async function attachPlugins(
 }
 
 /**
- * Attaches more plugins to those that run. If one fails, none stays, unless it had `failed` before and `strict` is not
+ * Attaches additional plugins. If one fails, all of them are detached, unless it had `failed` before and `strict` is not
  * set: then it is returned as failed again.
  */
 export async function attachBeside(

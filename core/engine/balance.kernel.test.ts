@@ -18,7 +18,7 @@ async function blindly(seen: Watch, work: () => Promise<unknown>): Promise<void>
   for (const program of STATES) object.attach(program);
 }
 
-/** Of a namespace, given one of its processes. */
+/** Counters of a namespace, given one of its processes. */
 function tcpCounters(pid: string): Readonly<Record<string, number>> {
   return parseCounters(readFileSync(`/proc/${pid}/net/snmp`, "latin1"));
 }
@@ -143,7 +143,7 @@ describe("events that the kernel does not show", () => {
 
   it("only the change to established: the attempt becomes a connection", async () => {
     await puppet.act("listen l");
-    // The listener's end of it is new; what the opener did before is known.
+    // The listener's end is new; the opener's earlier changes are known.
     await blindly(seen, () => puppet.act("connect c l", "accept a l"));
     await seen.collect();
     assert.deepEqual(await balance(), { lost: 0, unseen: 1 });
@@ -183,7 +183,7 @@ describe("events that the kernel does not show", () => {
     assert.deepEqual(await balance(), { lost: 0, unseen: 0 });
     const tuples = rows("tuples");
     await blindly(seen, () => puppet.act("close c", "close a", "reset d"));
-    // A connection that nobody has accepted still has a socket, which is closed.
+    // A connection that has not been accepted still has a socket, which is closed.
     assert.deepEqual(await balance(), { lost: 3, unseen: 4 });
     assert.equal((await ends(1))[0]!.attributes["wirespan.connection.end_unknown"], true);
     assert.equal(rows("tuples"), tuples - 4);
@@ -214,14 +214,14 @@ describe("events that the kernel does not show", () => {
       [5, 0],
       [0, 5],
     ]);
-    // Both ends of the first.
+    // Both ends of the first connection.
     assert.deepEqual(await balance(), { lost: 2, unseen: 2 });
   });
 
   it("at any moment of a burst: reported and lost connections add up to those that were opened", async () => {
     const count = 10_000;
     const unseen = 100;
-    // Of the whole host, of what was open when the agent started.
+    // On the whole host, among the connections that were open when the agent started.
     const { lost: before } = await balance();
     const elsewhere = new Elsewhere(netns);
     const opened = () => tcpCounters(String(puppet.pid))["Tcp.ActiveOpens"] ?? 0;

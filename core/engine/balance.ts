@@ -1,8 +1,8 @@
-// What became of the connections that the tracker saw, one end each, and what it was not shown.
+// The balance of connections, counted per end: those that the tracker saw, and those that it was not shown.
 
-/** Opened = ended + open + lost.unseen; nothing is known about those that were lost for lack of memory. */
+/** Opened = ended + living + lost.unseen; nothing is known about connections that were lost for lack of memory. */
 export interface ConnectionBalance {
-  /** Those older than the agent count as opened when the agent finds them. */
+  /** Connections older than the agent count as opened when the agent finds them. */
   readonly opened: number;
   readonly ended: number;
   readonly living: number;
@@ -27,8 +27,8 @@ export class Balance {
   #vanished = 0;
 
   /**
-   * A sweep's count of open connections, with the counters from before and after it. One sweep may have met a socket in
-   * the middle of a change, so it takes two.
+   * A sweep's count of open connections, with the counters from before and after it. One sweep may have found a socket in
+   * the middle of a change, so two are needed.
    */
   take(before: Counters, living: number, after: Counters, ofPlugins: readonly Counters[]): void {
     const certain = vanished(before, living, after);

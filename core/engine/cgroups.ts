@@ -1,4 +1,4 @@
-// Cgroups that filters name: each path has a slot, which the programs know as a bit of each owner.
+// Cgroups that filters name: each path has a slot, which is a bit in each owner for the programs.
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { skeleton } from "../../bpf/tracker/tracker.skel.ts";
@@ -29,7 +29,7 @@ export class WatchedCgroups {
   }
 
   /**
-   * Gives each of these paths a slot, if necessary one whose path is not in `held`, which programs still use. Returns
+   * Assigns a slot to each of these paths, if necessary one whose path is not in `held`, which programs still use. Returns
    * the slots that belong to another cgroup than before; a re-created cgroup counts as another. Throws CONFIG_INVALID,
    * without changing anything, if there is no such cgroup or no free slot.
    */

@@ -42,7 +42,7 @@ export class Collector {
     this.#options = options;
   }
 
-  /** Takes what the tracker's iterator counted. */
+  /** Receives what the tracker's iterator counted. */
   surveyed({ living, goneOn }: { readonly living: number; readonly goneOn: number }): void {
     this.#surveyed = { living, goneOn };
   }
@@ -133,11 +133,11 @@ export class Collector {
       for (const runner of runners()) await runner.seeFoundEnds();
       await reportFound();
       drain();
-      // Those that have ended since were open then.
+      // Connections that have ended since then were open then.
       before = reader.counters();
       await survey();
     }
-    // While plugins write rows, the kernel may skip sockets if others end: only the count alone is exact.
+    // While plugins write rows, the kernel may skip sockets if others end: only a sweep that just counts is exact.
     if (vanished(before, this.#surveyed.living, reader.counters()) > 0) {
       before = reader.counters();
       await survey();
@@ -166,7 +166,7 @@ export class Collector {
     this.#logUnseen();
   }
 
-  /** Ends the counting of living connections. */
+  /** Stops counting open connections. */
   detach(): void {
     this.#detached = true;
   }

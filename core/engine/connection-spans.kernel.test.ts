@@ -1,4 +1,4 @@
-// Connection spans are complete, also for connections older than the agent.
+// Connection spans are complete, even for connections older than the agent.
 import assert from "node:assert/strict";
 import { type ChildProcess as Server, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -60,7 +60,7 @@ describe("connections", () => {
     assert.deepEqual([up, down], [20_000, 0]);
     const ids = new Set(seen.spans.map(({ traceId, spanId }) => traceId + spanId));
     assert.equal(ids.size, seen.spans.length);
-    // Others' connections end meanwhile.
+    // Other programs' connections end during the test.
     await seen.until("closed account", () => seen.counters().seen_spans === seen.spans.length + lost());
   });
 
@@ -93,11 +93,11 @@ describe("connections", () => {
     await using seen = await watch(["tcplife"], { "ring.drainInterval": "1ms" });
     await using netns = await Netns.create();
     await using held = await start(netns, "held", { up: 1, later: 1, down: 1 });
-    // New processes wake it in another way.
+    // New processes wake it in a different way.
     await held.until("opened");
-    await delay(500); // it has looked for long enough by then
+    await delay(500); // after so many empty reads it waits to be woken
     held.goOn();
-    // Not by reading the rings meanwhile, as `seen.until` does.
+    // Without reading the rings, as `seen.until` does.
     await until("both ends", () => of(seen, netns).length === 2);
   });
 

@@ -69,7 +69,7 @@ function endAfter(start: Time, end: MutableTime): void {
   end.nsec = isLast ? 0 : start.nsec + 1;
 }
 
-/** The contexts behind a record, each once. */
+/** The contexts that follow a record, without duplicates. */
 function linksIn(contexts: Uint8Array, count: number): readonly SpanContext[] {
   const links: SpanContext[] = [];
   for (let at = 0; at < 24 * count; at += 24) {
@@ -89,7 +89,7 @@ function isZero(bytes: Uint8Array): boolean {
   return true;
 }
 
-/** A plugin's. */
+/** One plugin's requests. */
 interface Request {
   readonly spans: SpanRequests;
   readonly enrich?: AnyEnrich | undefined;
@@ -98,7 +98,7 @@ interface Request {
 
 /** How to handle a span of a connection that certain plugins want. */
 interface Plan {
-  /** Their bits. */
+  /** The bits of these plugins. */
   readonly wanted: number;
   readonly spec: SpanSpec;
   readonly values: Values<ConnRecord>;
@@ -169,7 +169,7 @@ export class ConnectionSpans implements Connections {
     this.#make = { connection: make("connection"), connect: make("connect"), accept: make("accept") };
     this.#span = new RecordedSpan(options.scope, SPANS.connection, new Recorded(this.#connection, undefined));
     for (const cidr of options.peers.map(parseCidr)) {
-      if (typeof cidr === "string") continue; // rejected by the configuration
+      if (typeof cidr === "string") continue; // the configuration rejects other values
       this.#peers.addSubnet(formatAddress(cidr.bytes, cidr.family), cidr.prefix, cidr.family);
     }
   }
@@ -246,7 +246,7 @@ export class ConnectionSpans implements Connections {
     const { span } = connection;
     const leftInTrace = this.#takeInTrace(connection);
     const isInTrace = leftInTrace || this.#failsInTrace(connection);
-    // What no plugin requests is only emitted in an application's trace.
+    // A span that no plugin requests is only emitted in an application's trace.
     if (connection.wanted && span !== "reset") {
       const links = connection.contexts ? linksIn(record.contexts, connection.contexts) : undefined;
       this.#takeOwn(connection, span, isInTrace, links);

@@ -1,4 +1,4 @@
-// Where the attributes of connections' spans lie in the tracker's records. Tests: core/engine/connection-spans.kernel.test.ts,
+// Where the attributes of connections' spans are in the tracker's records. Tests: core/engine/connection-spans.kernel.test.ts,
 // exporters/otlp/encode/recorded.test.ts.
 import { ConnCursor, ConnRecordCursor } from "../../bpf/include/wirespan/structs.skel.ts";
 import {
@@ -16,7 +16,7 @@ import { type Values, values, without } from "../plugin/values.ts";
 
 type Conn = ConnRecord["conn"];
 
-/** Not in any record. */
+/** Values that are not in any record. */
 export interface Known {
   /** The base name of the owner's executable. */
   executable(conn: Conn): string | undefined;
@@ -108,7 +108,7 @@ export function endOf(span: SpanKey, { establishedAt, acceptedAt, closedAt }: Co
   return closedAt;
 }
 
-/** If it is not the owner. */
+/** The acceptor, if it is not the owner. */
 const other = <N extends "user" | "closer" | "acceptor">(role: N) => {
   const pid = `conn.${role}.pid` as const;
   return { when: pid, differ: [pid, "conn.owner.pid"] } as const;

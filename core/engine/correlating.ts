@@ -1,5 +1,5 @@
-// When trace contexts begin and cease to be read: they begin last, because the verifier takes longer for that than for
-// everything else, and nothing waits for it. Tests: core/engine/correlation.kernel.test.ts.
+// Starts and stops reading trace contexts. It starts last, because these programs take the verifier longer than everything
+// else, and nothing waits for them. Tests: core/engine/correlation.kernel.test.ts.
 import type { Config } from "../../config/config.ts";
 import type { Poller } from "../bridge/poller.ts";
 import { explained } from "../bridge/refusal.ts";
@@ -29,12 +29,12 @@ function settingsOf({ filter, correlate: { rate: _, ...correlate } }: Config): s
   return JSON.stringify([filter, correlate]);
 }
 
-/** To be called with the rings to drain. */
+/** Called with the rings to drain. */
 type Rings = Pick<Poller, "add" | "remove">;
 
 export class Correlating {
   #now: Correlated = {};
-  /** Of the running programs, or of those that could not be loaded. */
+  /** The state of the running programs, or of those that could not be loaded. */
   #settings = "";
   #settled: Promise<void> = Promise.resolve();
   #detached = false;

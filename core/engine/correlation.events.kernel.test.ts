@@ -13,7 +13,7 @@ import { type Account, judge, lossFolder, type Range, tap, witness } from "../..
 import { Netns, needsRoot } from "../../test/support/netns.ts";
 import { addresses, pair, withoutOffload } from "../../test/support/topology.ts";
 
-/** Of this process only: other programs on the host have contexts, too. */
+/** Restricts it to this process: other programs on the host have contexts, too. */
 const mine = { "filter.include.pid": String(process.pid) };
 
 const inode = (netns: Netns): number => statSync(netns.path).ino;
@@ -78,7 +78,7 @@ describe("a network event of a request", () => {
 
   const messages = size(300, 2000);
   /**
-   * What is retransmitted of messages over one connection, and how many of these events had lost their context.
+   * The retransmissions of messages over one connection, and how many of these events had lost their context.
    * `hold`: nothing arrives before all are written.
    */
   async function stream({ hold }: { readonly hold: boolean }): Promise<Account & { replaced: number }> {
@@ -131,7 +131,7 @@ describe("a network event of a request", () => {
     assert.equal(replaced, 0);
   });
 
-  it("is counted if too many messages were sent after its own before that was acknowledged", async () => {
+  it("is counted if too many later messages were sent before its own was acknowledged", async () => {
     const { exact, replaced, missing } = await stream({ hold: true });
     assert.ok(exact > 0, "none found");
     assert.ok(replaced >= messages / 40, `${replaced} of ${exact + missing.length}`);
@@ -188,7 +188,7 @@ describe("a network event of a request", () => {
     assert.equal(new Set(told().map(({ spanId }) => spanId)).size, 8);
   });
 
-  it("is not reported in a trace that the application does not record", async () => {
+  it("is not reported in a trace that the application does not sample", async () => {
     await using net = await pair();
     await using w = await watchContexts(["tcplife", "tcpretrans"], {
       "filter.include.netns": [net.a, net.b].map(inode).join(","),

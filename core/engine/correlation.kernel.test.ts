@@ -1,4 +1,4 @@
-// Trace contexts in HTTP/1.1: each request's, at both ends, and no others.
+// Trace contexts in HTTP/1.1: those of each request, at both ends, and no others.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -19,7 +19,7 @@ const register = fileURLToPath(new URL("../../correlate/node/register.js", impor
 /** Undefined: this machine has no such client. */
 type Asked = readonly string[] | undefined;
 
-/** Of this process only: other programs on the host have contexts, too. */
+/** Restricts it to this process: other programs on the host have contexts, too. */
 const mine = { "filter.include.pid": String(process.pid) };
 
 const of = (...all: Netns[]) => ({
@@ -177,7 +177,7 @@ describe("trace contexts in HTTP/1.1", () => {
     assert.deepEqual([w.traceparents("sent"), w.traceparents("received")], [all, all]);
   });
 
-  it("are not taken from the previous request for a request or response that has none, or whose method is unknown", async () => {
+  it("of the previous request are not used for a request or response without one, or with an unknown method", async () => {
     await using w = await watchContexts([], mine);
     const other = get([`traceparent: ${traceparent(9)}`]).replace("GET", "PROPFIND");
     for (const unlabelled of [get([]), other])
@@ -196,7 +196,7 @@ describe("trace contexts in HTTP/1.1", () => {
     assert.deepEqual(of("answer"), [...all, ...all]);
   });
 
-  it("are not taken from the previous request for what was sent while none were read", async () => {
+  it("of the previous request are not used for what was sent while none were read", async () => {
     await using w = await watchContexts([], mine);
     const server = createServer((socket) => {
       socket.on("data", () => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
@@ -205,7 +205,7 @@ describe("trace contexts in HTTP/1.1", () => {
     await once(server, "listening");
     const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
     const offsets: number[] = [];
-    // Contexts are reported with the next message after the programs were exchanged.
+    // Contexts are reported with the next message after the programs were replaced.
     for (const i of [1, 2, 3, 4]) {
       const enabled = String(i !== 2);
       await w.seen.reload({ "self.exclude": "false", ...mine, "correlate.enabled": enabled });

@@ -119,7 +119,7 @@ describe("contexts in an application's table", () => {
     );
     for (const { error, links } of failed())
       assert.deepEqual([error, links.length], ["connection_refused", 1]);
-    // For one failure, one span has an error.
+    // Each failure has one span with an error.
     const others = w.seen.spans.filter(
       ({ attributes, error }) => error && !attributes["wirespan.context.source"],
     );
@@ -144,7 +144,7 @@ describe("contexts in an application's table", () => {
     const other = await listener();
     await send(other.port, header());
     other.stop();
-    // A refusal is valid for one second.
+    // A rejection is remembered for one second.
     await w.seen.collect();
     assert.equal(w.seen.engine.correlation!.counts.refusedAnnouncements, 5);
     assert.equal(w.seen.engine.correlation!.counts.announced, 0);
@@ -196,7 +196,7 @@ describe("contexts in an application's table", () => {
     );
   });
 
-  it("belong to the handshake if they are those of the first message, or of the first after TLS's own", async () => {
+  it("apply to the handshake if they belong to the first message, or to the first after TLS's own", async () => {
     await using netns = await Netns.create();
     await using w = await watchContexts(["tcplife"], {
       "filter.include.netns": String(statSync(netns.path).ino),
@@ -253,7 +253,7 @@ describe("contexts in an application's table", () => {
     assert.deepEqual([w.traceparents("sent").length, w.traceparents("answer").length], [0, 4]);
   });
 
-  it("have the same ids in two agents if an attempt fails, and others at each attempt of one socket", async () => {
+  it("have the same ids in two agents if an attempt fails, and different ids for each attempt of one socket", async () => {
     await using netns = await Netns.create();
     const settings = { "filter.include.netns": String(statSync(netns.path).ino) };
     await using one = await watchContexts(["tcplife", "tcpconnect"], settings);
@@ -270,7 +270,7 @@ describe("contexts in an application's table", () => {
     assert.equal(new Set(ids(one).map(({ spanId }) => spanId)).size, ids(one).length);
   });
 
-  it("are those of a retransmission that begins with bytes of no context", async () => {
+  it("are used for a retransmission that begins with bytes without a context", async () => {
     await using net = await pair();
     // Without tail loss probes: the first segment is retransmitted first, together with what follows it.
     await net.a.sysctl({ "net.ipv4.tcp_early_retrans": 0 });
@@ -303,7 +303,7 @@ describe("contexts in an application's table", () => {
     assert.deepEqual(told().map(parentOf), new Array(events().length).fill(context));
   });
 
-  it("are not taken for others' where messages were not shown, and go on where the table names no other", async () => {
+  it("are not mistaken for others' if messages were not shown, and continue if the table names no other", async () => {
     await using netns = await Netns.create();
     const settings = { "self.exclude": "false", "filter.include.netns": String(statSync(netns.path).ino) };
     await using w = await watchContexts([], settings);
@@ -342,7 +342,7 @@ describe("contexts in an application's table", () => {
       ],
     );
     await w.seen.collect();
-    // The last of them by the connection's end.
+    // The connection's end reveals the last of them.
     assert.equal(w.seen.engine.correlation!.unread.unseen, 3);
   });
 
@@ -369,7 +369,7 @@ describe("contexts in an application's table", () => {
     await w.seen.reload({ ...settings, "correlate.table": "false" });
     assert.equal(await send(), 1);
     await w.seen.reload(settings);
-    // Two: what was written meanwhile is new, too.
+    // Two, because what was written in between is new, too.
     assert.equal(await send(), 3);
     child.stdin!.end();
     await once(child, "close");

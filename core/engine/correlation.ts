@@ -35,7 +35,7 @@ const PROBES: Readonly<Record<string, Probe<Program>>> = {
   },
 };
 
-/** With `correlate.tlsUprobe` only. They are attached to each library that is found, not here. */
+/** Only with `correlate.tlsUprobe`. They are attached to each library that is found, not here. */
 export const TLS_HOOK = "requests that applications hand to OpenSSL";
 const TLS_PROBES: Readonly<Record<string, Probe<Program>>> = {
   [TLS_HOOK]: { programs: ["on_tls_write"], lostWithout: "contexts in requests over TLS" },
@@ -201,7 +201,7 @@ export class Correlation {
     const programs = TLS_PROGRAMS.filter((name) => this.hooks.some(({ program }) => program === name));
     if (programs.length < TLS_PROGRAMS.length) return;
     this.#tls = new TlsLibraries({
-      // The return first: no call may begin whose end is not seen.
+      // The return comes first, so that the end of every call is seen.
       attach: (path, symbol) => {
         for (const program of programs.toReversed())
           this.#loaded.object.attachFunction(program, path, symbol);
@@ -244,7 +244,7 @@ export class Correlation {
       else this.#loaded.object.attach(program);
     }
     this.#watchLibraries();
-    // Sockets in which those found nothing are checked again.
+    // Sockets in which the previous programs found nothing are checked again.
     this.#announce(before.#announcements);
     before.reader.drain();
     this.#threads.configure(this.#threadsOptions, this.#readsThreads && before.#readsThreads);
@@ -275,7 +275,7 @@ export class Correlation {
     };
   }
 
-  /** Files in which requests are read that applications hand to OpenSSL; undefined if none shall be. */
+  /** Files in which requests that applications hand to OpenSSL are read; undefined if this is disabled. */
   get tlsLibraries(): Pick<TlsLibraries, "paths" | "refusal"> | undefined {
     return this.#tls;
   }

@@ -30,7 +30,7 @@ describe("trace contexts of requests in unusual ways", () => {
     });
 
   for (const way of ["sendfile", "splice", "uring-registered"])
-    it(`are not found for what is sent by ${way} at the sender's end, nor taken from the previous request`, async () => {
+    it(`are not found for what is sent by ${way} at the sender's end, nor is the previous request's used`, async () => {
       await using netns = await Netns.create();
       await using w = await watchContexts([], of(netns));
       await using server = await HttpServer.start(netns, "127.0.0.1");

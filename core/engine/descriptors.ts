@@ -1,4 +1,4 @@
-// File descriptors that plugins cannot take: the exporters, the control socket and /proc need some as well.
+// Reserves file descriptors that plugins cannot use: the exporters, the control socket and /proc need some as well.
 import { closeSync, openSync } from "node:fs";
 
 const COUNT = 24;
@@ -30,7 +30,7 @@ export class Reserve {
     for (const fd of this.#held.splice(0)) closeSync(fd);
   }
 
-  /** As many as there are; whatever needs the next one reports the error. */
+  /** Reserves as many as available; whatever needs the next one reports the error. */
   #take(): void {
     try {
       while (this.#held.length < COUNT) this.#held.push(openSync("/dev/null", "r"));

@@ -34,7 +34,7 @@ export class Engine {
   readonly clock: BootClock;
   readonly tracker: Tracker;
   readonly #container: Container;
-  /** The current one: from the start, or from the last reload. */
+  /** The current configuration, from the start or from the last reload. */
   #config: Config;
   /** Whether the filter may let a process pass. */
   #wanted: (task: SeenProcess) => boolean;
@@ -114,13 +114,13 @@ export class Engine {
 
   /** Throws an error of the whole agent; a plugin that fails is disabled, unless `strict` is set. */
   static async attach(container: Container): Promise<Engine> {
-    // The check needs descriptors, and the programs may leave none.
+    // The check needs descriptors, and the programs may use them all.
     container.resolve(parts.hostAttributes);
     const config = container.resolve(parts.config);
     const native = container.resolve(parts.native);
     const log = container.resolve(parts.log);
     requireKernel(native);
-    // libbpf reports every relocation: forwarding that costs more than a start may.
+    // libbpf reports every relocation, and forwarding all of them would take too long.
     if (config.log.level === "debug") {
       native.onMessage((level, text) => log.debug({ level }, text.trimEnd()));
     }
@@ -177,7 +177,7 @@ export class Engine {
         else identity.postpone(task);
       },
     };
-    // A plugin may get what it adds to a span from its own records, which are older than the span's.
+    // A plugin may take what it adds to a span from its own records, which are older than the span's.
     const before = () => this.#drain(this.runners.filter((r) => r.enriches).map(({ reader }) => reader));
     const reader = this.#reserve.lendNow(
       () =>

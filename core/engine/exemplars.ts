@@ -15,7 +15,7 @@ interface Largest extends SpanContext {
 class Node implements ExemplarRow {
   readonly #all: LargestValues;
   readonly #below = new Map<string | number, Node>();
-  /** By histogram; the ids are copies. */
+  /** Exemplars by histogram; the ids are copies. */
   readonly #largest = new Map<string, Largest>();
 
   constructor(all: LargestValues) {

@@ -125,7 +125,7 @@ describe("filters", () => {
     await using b = await Netns.create();
     await a.ip("address", "add", "10.9.8.7/32", "dev", "lo");
     await using cleanup = new AsyncDisposableStack();
-    // Every filter is combined with this one, which excludes other tests' traffic.
+    // Every filter is combined with this one, which excludes the traffic of other tests.
     const base = { ...small, "filter.include.netns": `${inodeOf(a)},${inodeOf(b)}` };
     const all = cleanup.use(await watch(["tcplife"], base));
     const filtered = await Promise.all(

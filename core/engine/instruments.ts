@@ -19,7 +19,7 @@ import type {
 } from "../plugin/signals.ts";
 import { Recorded, RecordedEvent } from "../plugin/values.ts";
 
-/** Adds what has no series of its own; both are cumulative and have the same scale. */
+/** Merges values that have no series of their own; both are cumulative and have the same scale. */
 function merge(a: ExponentialHistogram, b: ExponentialHistogram): ExponentialHistogram {
   const offset = Math.min(a.offset, b.offset);
   const end = Math.max(a.offset + a.counts.length, b.offset + b.counts.length);
@@ -86,7 +86,7 @@ class Beginnings {
     this.#clock = clock;
   }
 
-  /** Of a sum at a collection. */
+  /** The start of a sum at a collection. */
   of(startNs: number, time: Instant): Instant {
     const known = this.#now.get(startNs) ?? this.#before.get(startNs);
     let start = known && !isLater(known, time) ? known : this.#clock.instant(startNs);
@@ -139,7 +139,7 @@ class Instrument {
     resource: Resource = this.#host,
     startNs?: number,
   ): void {
-    // The workload of a sum without a number of its own.
+    // The workload of a sum that has no number of its own.
     if (attributes["otel.metric.overflow"]) {
       this.overflow(value, attributes[DIRECTION]);
       return;

@@ -14,8 +14,8 @@ export class IoMarks {
   #runs = 0;
 
   /**
-   * The mark of a plugin, which keeps its index when it ends. `goesOn`: it restarts while its predecessor runs, and
-   * what that has added counts as added. Throws LIMIT if no index is free.
+   * The mark of a plugin, which keeps its index when it ends. `goesOn`: it restarts while its predecessor runs, so that
+   * what the predecessor has added is not added again. Throws LIMIT if no index is free.
    */
   of(plugin: string, goesOn: boolean): IoMark {
     const before = this.#marks.get(plugin);

@@ -8,7 +8,7 @@ import { end, Netns, needsRoot } from "../../test/support/netns.ts";
 import { build, start } from "../../test/support/workload.ts";
 import type { LivingConnection } from "../plugin/living.ts";
 
-/** One connection that nobody reads, one that has been answered, and one that is never answered. */
+/** A connection whose data is not read, one that has been answered, and one that is never answered. */
 const OPEN = `
 import socket, sys
 listener = socket.create_server(("127.0.0.1", 9000))
@@ -102,7 +102,7 @@ describe("currently open connections", () => {
     );
   });
 
-  it("are listed first if their queues hold data, and at most 2,000, each once while others come and go", async () => {
+  it("are listed first if their queues hold data, at most 2,000, and each once while others open and close", async () => {
     await using elsewhere = await Netns.create();
     await using others = await start(elsewhere, "burst", { count: 10_000 });
     const { total, connections } = await list(600);

@@ -1,4 +1,4 @@
-// A plugin that runs without its main hook is reported everywhere; if only a detail is missing, that is mentioned once.
+// A plugin that runs without its main hook is reported everywhere; if only a detail is missing, it is mentioned once.
 import assert from "node:assert/strict";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,5 +1,5 @@
-// The folder of plugins, read on demand. In the bundle tools/bundle.ts replaces this module with a list that was made
-// with it. Tests: core/engine/discover.test.ts, tools/bundle.test.ts.
+// Reads the folder of plugins. In the bundle, tools/bundle.ts replaces this module with a list that is created at build.
+// Tests: core/engine/discover.test.ts, tools/bundle.test.ts.
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";

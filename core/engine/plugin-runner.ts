@@ -1,4 +1,4 @@
-// One plugin's life: load its object, let it start, feed it, collect from it, end it.
+// One plugin's life cycle: load its object, start it, feed it, collect from it, stop it.
 import { join } from "node:path";
 import type { Config } from "../../config/config.ts";
 import type { Native } from "../../native/index.ts";
@@ -30,7 +30,7 @@ export interface RunnerOptions {
   readonly before?: PluginRunner | undefined;
 }
 
-/** Of STATE_PROGRAM (bpf/include/wirespan/chain.h). */
+/** The program of STATE_PROGRAM (bpf/include/wirespan/chain.h). */
 function rareIn({ skeleton }: Plugin): readonly string[] {
   return Object.keys(skeleton.programs).filter((program) => program.endsWith("_found"));
 }
@@ -39,7 +39,7 @@ function settingsOf({ plugin, config }: RunnerOptions): SettingsOf<Settings> {
   return config.plugins[plugin.name]!.settings;
 }
 
-/** Of SWEEP_PROGRAM (bpf/include/wirespan/sweep.h). */
+/** The program of SWEEP_PROGRAM (bpf/include/wirespan/sweep.h). */
 const SWEEP = "sweep";
 
 export class PluginRunner {
@@ -65,7 +65,7 @@ export class PluginRunner {
     this.#cgroups = JSON.stringify(options.tracker.watchedCgroups);
   }
 
-  /** Loads and attaches; what the programs report waits in the kernel until `start`. */
+  /** Loads and attaches; what the programs report stays in the kernel until `start`. */
   static async attach(options: RunnerOptions): Promise<PluginRunner> {
     const { plugin, bit, config, native, tracker, before } = options;
     const { filter, ring } = config.plugins[plugin.name]!;
@@ -104,7 +104,7 @@ export class PluginRunner {
     return new PluginRunner({ ...options, before: undefined }, loaded, passes);
   }
 
-  /** From here on the plugin's signals reach the sink. `agent` has what plugins may use. */
+  /** From here on the plugin's signals reach the sink. `agent`: the services that plugins may use. */
   start(agent: Container, instruments: InstrumentOptions): void {
     const { plugin, bit, native, tracker } = this.#options;
     this.#instruments = createInstruments(plugin.signals, instruments);
@@ -140,7 +140,7 @@ export class PluginRunner {
     if (wants) tracker.sweeps.join(this.loaded.object, SWEEP, wants);
   }
 
-  /** To a backend where an exemplar's trace can be looked up. */
+  /** Whether a backend receives traces, so that an exemplar's trace can be looked up. */
   get #sendsTraces(): boolean {
     const exporters = Object.values(this.#options.config.exporters);
     return exporters.some(({ type, signals }) => type !== "console" && signals.includes("traces"));
@@ -182,7 +182,7 @@ export class PluginRunner {
     if (programs.length > 0) await this.loaded.runRare(programs);
   }
 
-  /** Takes what a sweep over the open sockets has written for this plugin. */
+  /** Reads what a sweep over the open sockets has written for this plugin. */
   takeRows(rows: Uint8Array): void {
     this.#reader?.takeRows(rows, this.bit);
   }

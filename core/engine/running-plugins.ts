@@ -58,7 +58,7 @@ export class RunningPlugins {
     this.#runners = started;
   }
 
-  /** Starts more plugins, which are attached; if one cannot start, none stays. */
+  /** Starts additional plugins, which are attached; if one cannot start, none of them is kept. */
   startBeside(runners: readonly PluginRunner[], config: Config): void {
     try {
       for (const runner of runners) this.#start(runner, config);

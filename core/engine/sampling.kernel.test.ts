@@ -1,4 +1,4 @@
-// Which traces are sampled, compared with an agent that keeps all.
+// Compares which traces are sampled with an agent that keeps all.
 import assert from "node:assert/strict";
 import { inodeOf } from "../../test/support/connection-ends.ts";
 import { watchContexts } from "../../test/support/contexts.ts";
@@ -41,7 +41,7 @@ async function counted(seen: Watch, name: string): Promise<number> {
   return values.reduce((sum, { count }) => sum + count, 0);
 }
 
-/** Of this process only. */
+/** Restricts it to this process. */
 const mine = { "filter.include.pid": String(process.pid) };
 
 const ALL_KEPT = [
@@ -191,7 +191,7 @@ describe("sampling", () => {
       );
     });
 
-    it("connections that were reset, whole", async () => {
+    it("connections that were reset, completely", async () => {
       await using netns = await Netns.create();
       await using seen = await watch(PLUGINS, nothing(netns));
       await run(netns, "reset", { count: 5 });
@@ -204,7 +204,7 @@ describe("sampling", () => {
       assert.deepEqual(new Set(accepts.map(({ error }) => error)), new Set([undefined]));
     });
 
-    it("connections that nobody accepted", async () => {
+    it("connections that were never accepted", async () => {
       await using netns = await Netns.create();
       await using seen = await watch(PLUGINS, nothing(netns));
       await run(netns, "unaccepted");

@@ -1,4 +1,4 @@
-// Which traces are sampled, as programs get it and as backends read it from `tracestate`. docs/traces.md; the decision
+// Sampling settings in the form for programs, and in the form of `tracestate` for backends: docs/traces.md. The decision
 // itself is made in the kernel: bpf/tracker/sampling.h.
 import type { Config } from "../../config/config.ts";
 

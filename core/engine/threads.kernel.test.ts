@@ -1,5 +1,5 @@
-// Contexts that SDKs publish for each thread (OTEP 4947): those of each message, wherever the program has them, and no
-// others.
+// Contexts that SDKs publish for each thread (OTEP 4947) are found for each message, wherever the program keeps them, and no
+// others are.
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
@@ -14,7 +14,7 @@ import { findThreadVariable, programHeadersOf, UnreadableVariable } from "../ide
 const of = (netns: Netns) => ({ "filter.include.netns": String(statSync(netns.path).ino) });
 const sorted = (list: readonly string[]) => list.toSorted();
 
-/** Until the agent has found the contexts of this many programs. */
+/** Waits until the agent has found the contexts of this many programs. */
 async function found(w: ContextWatch, count: number): Promise<void> {
   await w.seen.until(
     `${count} programs that publish`,
@@ -49,7 +49,7 @@ describe("thread contexts", () => {
     });
   }
 
-  it("end with a message without one: every second one gives 200 of 400, an invalid record and no record none", async () => {
+  it("end with a message without one: 200 of 400 if every second message has one, none with an invalid record or without a record", async () => {
     await using netns = await Netns.create();
     await using w = await watchContexts([], of(netns));
     await using publisher = await Publisher.start(netns, "executable");

@@ -1,5 +1,5 @@
-// Where programs have the contexts of their threads (bpf/context/thread.h): found in a process's memory when a program
-// in the kernel asks, and looked up again, because a library may be loaded, or a context published, at any time. Tests:
+// Finds where programs keep the contexts of their threads (bpf/context/thread.h), in a process's memory, when a program in
+// the kernel asks; and repeats the lookup, because a library may be loaded, or a context published, at any time. Tests:
 // core/engine/threads.kernel.test.ts.
 import { readFileSync } from "node:fs";
 import { type Question, skeleton } from "../../bpf/context/context.skel.ts";
@@ -22,7 +22,7 @@ const SCHEMAS: readonly (string | undefined)[] = ["tls_v1", "tlsdesc_v1_dev"];
 
 /** Maximum number of images; for one more the oldest is forgotten. The size of the kernel's table. */
 const mostImages = 4096;
-/** Lookups per second: a host that constantly starts programs must not keep the agent busy. */
+/** Maximum lookups per second, so that a host that constantly starts programs does not keep the agent busy. */
 const mostLooks = 50;
 /** Seconds after the first lookup at which the next one follows; then each delay doubles, up to the longest. */
 const [firstPause, longestPause] = [1, 256];
@@ -35,7 +35,7 @@ interface Image {
   readonly startedAt: number;
   /** In the kernel's table. */
   row?: string;
-  /** An error of it has been counted. */
+  /** Its error has been counted. */
   isCounted?: true;
   /** Seconds. */
   pause: number;
@@ -81,7 +81,7 @@ export class Threads {
     return { found: this.#found, unreadable: this.#unreadable };
   }
 
-  /** Other programs ask from now on; `keeps`: they know what was found, and images are looked up again immediately. */
+  /** From now on other programs ask; `keeps`: they know what was found, and images are looked up again immediately. */
   configure(options: ThreadsOptions, keeps: boolean): void {
     this.#options = options;
     if (!keeps) this.#images.clear();

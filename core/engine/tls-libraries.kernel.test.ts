@@ -1,4 +1,4 @@
-// Contexts in requests that applications hand to OpenSSL: those of clients that send within the call, and no others.
+// Contexts in requests that applications hand to OpenSSL are found for clients that send within the call, and for no others.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -87,7 +87,7 @@ describe("contexts in requests that are handed to OpenSSL", function () {
   const asked = (lines: readonly string[]) => ranges(lines).map(({ traceparent }) => traceparent);
   const sent = ({ w }: Stage) => w.contexts().filter(({ direction }) => direction === "sent");
 
-  /** Of all processes on this machine: other tests may have such requests, too. */
+  /** Counts all processes on this machine: other tests may have such requests, too. */
   async function sentLater({ w }: Stage): Promise<number> {
     await w.seen.collect();
     return w.seen.engine.correlation!.unread.sent_later;
@@ -173,7 +173,7 @@ describe("contexts in requests that are handed to OpenSSL", function () {
     );
   });
 
-  it("are found once each if OpenSSL cannot send all of a request, and is called again", async () => {
+  it("are each found once if OpenSSL cannot send all of a request and is called again", async () => {
     await using on = await stage("TLSv1_2");
     const cut = await on.net.b.rule("input", `tcp dport ${on.port} meta length > 1000`, "drop");
     const [program, ...words] = client("unread", on.port, 60);
@@ -226,7 +226,7 @@ describe("contexts in requests that are handed to OpenSSL", function () {
     for (const name of ["libssl.so.3", "libcrypto.so.3"])
       copyFileSync(join(dirname(library), name), join(other, name));
     const traceparent = `00-${"ab".repeat(16)}-${"cd".repeat(8)}-01`;
-    // Another file there has the path of the host's library.
+    // There, a different file has the path of the host's library.
     const over = ["libssl.so.3", "libcrypto.so.3"]
       .map((name) => `mount --bind ${join(other, name)} ${realpathSync(join(dirname(library), name))}`)
       .join(" && ");

@@ -1,5 +1,5 @@
 // Files that contain the functions with which applications hand requests to OpenSSL (bpf/context/tls.h): libraries that
-// a process has mapped, and executables that export them. Each is watched once, in all processes that map it, now and
+// a process has mapped, and executables that export them. Each is traced once, in all processes that map it now or
 // later. Tests: core/engine/tls-libraries.kernel.test.ts.
 import { readdirSync, readlinkSync, statSync } from "node:fs";
 import type { NativeError } from "../../native/index.ts";
@@ -27,7 +27,7 @@ interface Mapped {
   readonly key: string;
   readonly inode: number;
   readonly path: string;
-  /** Names of it, of which the agent may be allowed to open one. */
+  /** Its paths; the agent may be allowed to open one of them. */
   readonly names: readonly string[];
   readonly isLibrary: boolean;
 }
@@ -50,7 +50,7 @@ function mappedBy(folder: string): readonly Mapped[] {
 }
 
 export interface TlsLibrariesOptions {
-  /** Attaches the programs of a function's begin and return; throws NativeError. */
+  /** Attaches the programs for a function's entry and return; throws NativeError. */
   attach(path: string, symbol: string): void;
   readonly log: Log;
 }
@@ -58,7 +58,7 @@ export interface TlsLibrariesOptions {
 export class TlsLibraries {
   readonly #options: TlsLibrariesOptions;
   readonly #looks = new Map<string, Look>();
-  /** Paths of those that are watched, by device and inode. */
+  /** Paths of the traced files, by device and inode. */
   readonly #watched = new Map<string, string>();
   readonly #others = new Set<string>();
   readonly #timer: NodeJS.Timeout;
@@ -74,7 +74,7 @@ export class TlsLibraries {
     return [...this.#watched.values()];
   }
 
-  /** Why some file is not watched. */
+  /** The reasons why files are not traced. */
   get refusal(): string | undefined {
     return this.#refusal;
   }

@@ -48,7 +48,7 @@ const process = <N extends keyof typeof WHO>(role: N) =>
     },
   }) as Process<N>["pid"] & Process<N>["name"];
 
-/** The acceptor's end, whichever end the span is of: it distinguishes traces in a list. */
+/** The acceptor's end, in the spans of both ends: it distinguishes traces in a list. */
 const SERVER = {
   "server.address": {
     type: "string",
@@ -173,8 +173,8 @@ export type RequestedSpan = Exclude<SpanKey, "reset">;
 export type SpanRequests = Readonly<Partial<Record<RequestedSpan, AttributeSpecs | "plain">>>;
 
 /**
- * For each requested span where the attributes that the plugin adds to it are, or how they are computed. The plugin's
- * own records from before the span are passed on first.
+ * For each requested span, where the attributes that the plugin adds to it are found, or how they are computed. The
+ * plugin's own records from before the span are passed on first.
  */
 export type Enrich<R extends SpanRequests> = {
   readonly [K in keyof R as R[K] extends AttributeSpecs ? K : never]?: Values<
@@ -184,7 +184,7 @@ export type Enrich<R extends SpanRequests> = {
 };
 
 /**
- * For requested spans the function that offers their measurements as exemplars. `span`: the ids under which the span
+ * For each requested span, the function that offers its measurements as exemplars. `span`: the ids under which the span
  * is exported, in the application's trace if it is also there. Both are valid during the call only.
  */
 export type Exemplify<R extends SpanRequests> = {
@@ -205,11 +205,11 @@ export function spansWith(requests: readonly SpanRequests[]): Record<SpanKey, Sp
   return specs;
 }
 
-/** Attributes and resources of connections, as a plugin gets them. */
+/** Attributes and resources of connections, for plugins. */
 export interface Connections {
   /** The attributes of any signal about a connection. The object is the caller's own. */
   attributes(connection: Pick<ConnRecord, "conn">): Attributes<typeof CONNECTION>;
-  /** Where they are in a connection's record. */
+  /** Where these attributes are in a connection's record. */
   readonly values: Values<ConnRecord["conn"], typeof CONNECTION>;
   /** The resource of a signal about something that this task did; the host's if the task is unknown. */
   resource(task: Task): Resource;
@@ -222,7 +222,7 @@ export interface Connections {
   workload(task: Task): number;
   /** The base name of the task's executable. */
   executable(task: Task): string | undefined;
-  /** The same for the tracker's record, with the additional attributes of a span in an application's trace. */
+  /** The values in the tracker's record, with the additional attributes of a span in an application's trace. */
   readonly inTraceValues: Values<ConnRecord, typeof CONNECTION & typeof IN_TRACE>;
   /**
    * An event `at` (nanoseconds since boot) as a span in the trace of the request that it concerns: everything except

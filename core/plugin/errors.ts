@@ -27,12 +27,12 @@ const catalogue = {
   NOTHING_RUNS: 5,
 } as const;
 
-/** How the agent exits if telemetry was lost on the way to a backend. */
+/** The exit code if telemetry was lost on the way to a backend. */
 export const EXIT_LOST = 7;
 
 export type ErrorCode = keyof typeof catalogue;
 
-/** Whether an external text is one of our codes. */
+/** Whether a text from outside is one of our codes. */
 export const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(catalogue, text);
 
 export class WirespanError extends Error {
@@ -54,7 +54,7 @@ export class WirespanError extends Error {
 
 const ROOT = `${import.meta.dirname}/../..`;
 
-/** The line of our code that threw, such as `core/engine/engine.ts:88`; undefined if the stack has none. */
+/** The line of our code that threw, for example `core/engine/engine.ts:88`; undefined if the stack has none. */
 export function whereOf(error: unknown): string | undefined {
   const stack = error instanceof Error ? (error.stack ?? "") : "";
   for (const [, url = "", line, column] of stack.matchAll(/((?:file:\/\/)?\/[^\s():]+):(\d+):(\d+)/g)) {

@@ -9,7 +9,7 @@ function kernel(filled: Readonly<Record<number, number>>, zeros = 0) {
   return { count, sumNs: 2_500_000_000, maxNs: 1_500_000_000, zeros, buckets };
 }
 
-describe("a histogram made in the kernel", () => {
+describe("a histogram from the kernel", () => {
   it("is exported in seconds, at scale 3, from its first to its last filled bucket", () => {
     const h = seconds(kernel({ 190: 1, 192: 2 }, 4));
     assert.deepEqual(

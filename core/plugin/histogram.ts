@@ -1,4 +1,4 @@
-// struct histogram of bpf/include/wirespan/histogram.h as OTLP's exponential histogram; the buckets are the same.
+// Converts struct histogram of bpf/include/wirespan/histogram.h to OTLP's exponential histogram; the buckets are the same.
 import type { Exemplar, ExponentialHistogram } from "./signals.ts";
 
 /** As read by btfgen. */

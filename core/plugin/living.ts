@@ -6,7 +6,7 @@ import type { AnyAttributes, Resource } from "./signals.ts";
 export interface LivingConnection {
   readonly traceId: Uint8Array;
   readonly resource: Resource;
-  /** Those of every signal about a connection. */
+  /** The attributes of every signal about a connection. */
   readonly attributes: AnyAttributes;
   readonly state: (typeof TCP_STATES)[number];
   /** Seconds since its SYN, or since the agent found it. */

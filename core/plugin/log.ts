@@ -69,7 +69,7 @@ export function deferLog(create: () => Log): DeferredLog {
 const severity = ["debug", "info", "warn", "error", "silent"] as const;
 type Severity = Exclude<(typeof severity)[number], "silent">;
 
-/** What JSON cannot express: an error in one line, with its stack at level debug; a large number. */
+/** Converts what JSON cannot express: an error becomes one line, with its stack at level debug; also large numbers. */
 function plainOf(value: unknown, stack: boolean): unknown {
   if (typeof value === "bigint") return String(value);
   if (!(value instanceof Error)) return value;
@@ -97,16 +97,14 @@ const plain = (key: string, value: unknown): unknown =>
     ? value.replace(CONTROL, (c) => (c === "\n" && OF_LINES.has(key) ? c : `\\u${code(c)}`))
     : value;
 
-/** JSON leaves some of them unescaped. */
+/** JSON leaves some control characters unescaped. */
 const escaped = (line: string): string =>
   `${line.replace(CONTROL, (character) => `\\u${code(character)}`)}\n`;
 
-/** Maximum bytes of lines that wait for the reader of standard error. */
+/** Maximum bytes of lines that are kept for a slow reader of standard error. */
 const LIMIT = 256 * 1024;
 
-/**
- * Lines that standard error does not take are dropped and counted, and the count is logged when writing works again.
- */
+/** Lines that standard error does not accept are dropped and counted; the count is logged when writing works again. */
 class Lines {
   readonly #to: Output;
   readonly #form: (line: string) => string;

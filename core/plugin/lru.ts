@@ -6,7 +6,7 @@ export class LruCache<K, V extends {}> {
   readonly #sizeOf: (key: K, value: V) => number;
   #young = new Map<K, V>();
   #old = new Map<K, V>();
-  /** Of the young generation. */
+  /** Size of the young generation. */
   #size = 0;
 
   /** `sizeOf`: bytes of one value, if `limit` is in bytes; none may be larger than half of it. */

@@ -12,7 +12,7 @@ import type { TraceView } from "./trace/view.ts";
 
 export type Uses = Readonly<Record<string, Token<unknown>>>;
 
-/** A program, or one that reads an argument which only newer kernels' tracepoints have. */
+/** A program, or one that reads an argument that only the tracepoints of newer kernels have. */
 export type Candidate<P extends string> = P | { readonly program: P; readonly args: number };
 
 export interface Probe<P extends string = string> {
@@ -21,7 +21,7 @@ export interface Probe<P extends string = string> {
   /** What is lost without it. A probe without this is required. */
   readonly lostWithout?: string;
   /**
-   * Without it the plugin does not serve its main purpose: it is reported as degraded. Otherwise only a detail is
+   * Without it the plugin cannot serve its main purpose, and is reported as degraded. Otherwise only a detail is
    * missing.
    */
   readonly degrades?: true;

@@ -14,9 +14,9 @@ export interface Clock {
   now(): Time;
   /** Nanoseconds since boot as a wall-clock instant. */
   wall(bootNs: number): Time;
-  /** Sets both ends of a span with one offset, so that a step of the clock never affects its duration. */
+  /** Converts both ends of a span with one offset, so that a step of the clock never affects its duration. */
   span(startNs: number, endNs: number, to: { readonly start: MutableTime; readonly end: MutableTime }): void;
-  /** For values that are kept and compared later: the wall clock may be stepped meanwhile. */
+  /** For values that are kept and compared later, since the wall clock may be stepped in between. */
   instant(bootNs: number): Instant;
 }
 
@@ -47,13 +47,13 @@ export interface Identity {
 export interface Kernel {
   /** Names by value of an enum, from the running kernel's BTF; `name` is the enum's, or one of its values'. */
   enumNames(name: string): ReadonlyMap<number, string>;
-  /** The function that an address lies in, and how far: `tcp_v4_rcv+0x1a2`; undefined: none. Words as they are in memory. */
+  /** The function that contains an address, and the offset: `tcp_v4_rcv+0x1a2`; undefined: none. Words as they are in memory. */
   symbol(word: number, high: number): string | undefined;
 }
 
 /** Names of network namespaces. */
 export interface Namespaces {
-  /** The name that it had at the first call; undefined: it has none that is visible to the agent. */
+  /** The name that it had at the first call; undefined: no name is visible to the agent. */
   of(cookie: number, inode: number): string | undefined;
   /** The attributes of semconv.ts for a namespace. */
   attributes(cookie: number, inode: number): NetnsAttributes;
@@ -71,7 +71,7 @@ export interface Link {
   readonly name: string;
   /** Its kind in rtnetlink's terms, `macvlan`; empty for hardware. */
   readonly kind: string;
-  /** Received so far; exact below 2^53. */
+  /** Frames and bytes received so far; exact below 2^53. */
   readonly packets: number;
   readonly bytes: number;
 }
@@ -92,7 +92,7 @@ export interface FoundLinks {
 
 /** The network interfaces of all namespaces that the filters pass and that this process may enter. */
 export interface Interfaces {
-  /** Takes a system call for each process on the host and a thread for each namespace: not for every packet. */
+  /** Costs a system call for each process on the host and a thread for each namespace, so it is not meant for every packet. */
   read(): FoundLinks;
 }
 

@@ -50,13 +50,13 @@ export interface Match {
   readonly uid: readonly string[];
   /** Paths under the cgroup mount; the whole subtree matches. */
   readonly cgroup: readonly string[];
-  /** Network namespaces: inode numbers as `ip netns identify`/`lsns` give, or `pid:1234`. */
+  /** Network namespaces: inode numbers as printed by `lsns`, or `pid:1234`. */
   readonly netns: readonly string[];
   readonly localPort: readonly string[];
   readonly remotePort: readonly string[];
   readonly localAddress: readonly string[];
   readonly remoteAddress: readonly string[];
-  /** Of either end. */
+  /** Port of either end. */
   readonly address: readonly string[];
   readonly family: readonly string[];
   readonly direction: readonly string[];

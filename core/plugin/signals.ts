@@ -123,7 +123,7 @@ export interface Span extends SpanContext {
   readonly start: Time;
   readonly end: Time;
   readonly attributes: AnyAttributes;
-  /** The record that holds the attributes: writers of bytes need no object of them. Valid during the call only. */
+  /** The record that holds the attributes, so that encoders need no object. Valid during the call only. */
   readonly recorded?: Recorded;
   readonly links?: readonly SpanContext[] | undefined;
   /** Status Error with this description; Unset when absent. */
@@ -163,7 +163,7 @@ export interface ExponentialHistogram {
   readonly counts: ArrayLike<number>;
   readonly min?: number;
   readonly max?: number;
-  /** Of the values since the last collection. */
+  /** Exemplars of the values since the last collection. */
   readonly exemplar?: Exemplar;
 }
 

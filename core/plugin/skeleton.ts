@@ -38,7 +38,7 @@ export interface InputLayout {
   readonly value: Layout;
 }
 
-/** Where a field is in its struct: bytes from its beginning. */
+/** A field's offset in its struct, bytes. */
 export type Place =
   | { readonly at: number; readonly is: "u8" | "u16" | "u32" | "u64" | "i8" | "i16" | "i32" | "i64" | "bool" }
   | { readonly at: number; readonly is: "text" | "array"; readonly size: number }

@@ -1,5 +1,5 @@
-// Where the values of declared attributes are in a record. It is stated once: objects are created from it, and
-// exporters/otlp/encode/recorded.ts writes bytes from it without an object. Tests:
+// Declares where in a record the values of attributes are. From one declaration, objects are created, and
+// exporters/otlp/encode/recorded.ts writes bytes without an object. Tests:
 // exporters/otlp/encode/recorded.test.ts.
 import { formatAddress } from "./address.ts";
 import type {
@@ -221,7 +221,7 @@ export function within<C extends Cursor, K extends Own<C>, A extends AttributeSp
   return new Values<RecordOf<C>, A>(cursor.fields, inner.specs, Object.fromEntries(map));
 }
 
-/** All except these attributes. */
+/** All attributes except these. */
 export function without<R, A extends AttributeSpecs, K extends keyof A & string>(
   { fields, specs, map }: Values<R, A>,
   ...keys: readonly K[]

@@ -2,7 +2,7 @@
 // Tests: plugins/tcpdrop/tcpdrop.kernel.test.ts.
 import type { Candidate } from "../plugin.ts";
 
-/** Only newer kernels provide the receiving socket of a drop. */
+/** Only newer kernels report the receiving socket of a drop. */
 export const DROPS = [
   { program: "on_drop_with_socket", args: 4 },
   { program: "on_drop_without", args: 3 },

@@ -1,5 +1,5 @@
-// The long options that all tools share, as far as they apply to what a tool observes, and short options that tools
-// share.
+// The long options that all tools share, as far as they apply to what a tool observes, and the short options that several
+// tools have.
 import type { Plugin } from "../plugin.ts";
 import type { Match } from "../settings.ts";
 import type { TraceOption } from "./view.ts";

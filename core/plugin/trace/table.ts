@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { CONTROL } from "../../base/text.ts";
 import type { Column, Row } from "./view.ts";
 
-/** Columns of a terminal that a text takes. The package is loaded for the first text of other scripts: it is slow. */
+/** The width of a text in terminal columns. The package for non-Latin scripts is slow to load, so it is loaded on first use. */
 function stringWidth(text: string): number {
   if (/^[\x20-\x7e]*$/.test(text)) return text.length;
   const { default: widthOf } = createRequire(import.meta.url)(
