@@ -45,12 +45,12 @@ function reportMissing({ plugin, hooks }: PluginRunner, log: Log): void {
 export async function runAgent(config: Config, { failed, ...options }: AgentOptions): Promise<void> {
   const { log } = options;
   const ended = begin();
-  // Node would write its warnings itself, and wait for the reader.
+  // Node would write its warnings itself, and block on the reader.
   process.removeAllListeners("warning").on("warning", ({ message }) => log.debug({}, message));
   reportFailures(failed, config.strict, log);
   await using agent = composeAgent({ config, ...options });
   const engine = await Promise.race([agent.resolve(parts.engine), ended]);
-  // What is half attached ends with the process.
+  // Whatever is partly attached ends with the process.
   if (!(engine instanceof Engine)) return stopped(engine);
   if ("release" in log) log.release();
   const failedBefore = engine.failed.length;
@@ -70,7 +70,7 @@ export async function runAgent(config: Config, { failed, ...options }: AgentOpti
   if (viewer) {
     viewer.state = () => ({ ...status(), hooks: hooksOf(engine) });
     viewer.living = () => engine.living();
-    // What piles up is seen to grow from here on, not only from the next collection.
+    // Counters are seen to grow from here on, not only from the next collection.
     void engine.first.then((metrics) => viewer.metrics(metrics));
   }
   const telemetry = await agent.resolve(agentParts.telemetry);
@@ -118,7 +118,7 @@ function hooksOf({ tracker, runners }: Engine) {
 /** Time limit of detaching and the last collection, milliseconds. */
 const GRACE = 5000;
 
-/** An agent that only prints ends when nobody reads its output any more. */
+/** An agent that only prints ends when its output is no longer read. */
 function endWithoutReader({ exporters }: Config): void {
   if (Object.values(exporters).every(({ type }) => type === "console"))
     void standardOutput().closed.then(end);

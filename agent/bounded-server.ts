@@ -1,4 +1,4 @@
-// Servers of which no client can take more than its share.
+// Servers with limits on connections, so that no client can take more than its share.
 import type { Server, Socket } from "node:net";
 
 /**

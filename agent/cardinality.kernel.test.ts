@@ -1,4 +1,4 @@
-// Settings that add a dimension to metrics: `config print` forecasts the number of series.
+// Settings that add a dimension to metrics: `config print` forecasts the number of series correctly.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { loadConfig } from "../config/load.ts";

@@ -51,7 +51,7 @@ describe("carriers of contexts", () => {
     );
   });
 
-  it("report which files with TLS's functions are watched, and why others are not", () => {
+  it("report which files with TLS's functions are traced, and why others are not", () => {
     const watched = { ...all, "requests that applications hand to OpenSSL": "on_tls_write" };
     const uprobe = (tlsLibraries: CarrierFacts["tlsLibraries"], programs: typeof all = watched) =>
       carriersOf({
@@ -104,7 +104,7 @@ describe("carriers of contexts", () => {
     }
   });
 
-  it("report whose threads are read without CAP_SYS_PTRACE", () => {
+  it("report which users' threads are read without CAP_SYS_PTRACE", () => {
     const lines = carrierLines(carriersOf({ ...facts, readsOthers: false }));
     assert.equal(lines.filter((line) => line.endsWith("(others require CAP_SYS_PTRACE)")).length, 2);
   });

@@ -1,4 +1,4 @@
-// Which carrier provides the contexts of each kind of traffic here, and why not: a part of the report of `wirespan
+// Reports which carrier provides the contexts of each kind of traffic here, or why none does: a part of `wirespan
 // doctor`. Tests: agent/carriers.test.ts, agent/doctor.kernel.test.ts.
 import type { Config } from "../config/config.ts";
 import type { Hook } from "../core/bridge/loader.ts";
@@ -10,7 +10,7 @@ export interface CarrierReport {
   /** docs/correlation.md describes what each one covers. */
   readonly carrier: "header" | "table" | "thread" | "uprobe";
   readonly works: boolean;
-  /** Why it does not work, or where not. */
+  /** Why, or where, it does not work. */
   readonly why?: string;
 }
 

@@ -75,7 +75,7 @@ describe("the agent's parts", () => {
     await build();
   });
 
-  it("can be swapped one by one: an exporter in memory, and a clock that began when the host booted", async () => {
+  it("can be replaced one by one: an exporter in memory, and a clock that starts at boot", async () => {
     const { container, memory } = await composition();
     container.provide(parts.clock, (from) => {
       const native = from.resolve(parts.native);

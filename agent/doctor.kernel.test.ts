@@ -55,7 +55,7 @@ describe("wirespan doctor", () => {
     else assert.match(text, /fentry +EPERM: refused by kernel lockdown/);
   });
 
-  it("blames the processor, not the user, if no program can be attached to a function", () => {
+  it("names the processor, not the user, as the reason if no program can be attached to a function", () => {
     const report = JSON.parse(doctor(["--json", "--plugin", "tcplife"]).stdout) as DoctorReport;
     const text = renderReport({ ...report, kinds: { ...report.kinds, fentry: "ENOTSUPP" } });
     assert.match(text, /^ {2}fentry +ENOTSUPP: not available on this processor$/m);
@@ -81,7 +81,7 @@ describe("wirespan doctor", () => {
     );
   });
 
-  it("is not required to find out that a setting needs more privileges", () => {
+  it("is not needed to learn that a setting requires more privileges", () => {
     const args = ["--plugin", "tcplife", "--set", "self.bpfStats=true"];
     const { status, stderr } = wirespan(args, asUser("bpf", "perfmon"));
     assert.equal(status, 4, stderr);

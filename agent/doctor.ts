@@ -23,7 +23,7 @@ export interface PluginReport {
 }
 
 export interface DoctorReport {
-  /** Every enabled plugin can run, if some only in part (`degraded`). */
+  /** Every enabled plugin can run, although some may be `degraded`. */
   readonly ok: boolean;
   readonly kernel: string;
   readonly libbpf: string;
@@ -106,12 +106,12 @@ function tryKind(kind: (typeof KINDS)[number]): string {
   try {
     return native.tryKind(kind) ?? "ok";
   } catch (error) {
-    // Without BTF no type can be tried.
+    // Without BTF, no type can be tried.
     return (error as NodeJS.ErrnoException).code ?? "EINVAL";
   }
 }
 
-/** Of the agent behind this socket. */
+/** Unseen events of the agent behind this socket. */
 async function askUnseen(socket: string): Promise<number | undefined> {
   if (!socket) return undefined;
   try {

@@ -1,6 +1,6 @@
-// When garbage is collected. V8 would begin to mark a few times a minute while the agent is idle, because each
-// collection of metrics allocates a little: nine tenths of the CPU of an idle agent. cli/node-flags turns that off, and
-// the agent collects garbage by count.
+// Schedules garbage collection. V8 would start marking a few times a minute while the agent is idle, because each
+// collection of metrics allocates a little: nine tenths of an idle agent's CPU. cli/node-flags turns that off, and
+// the agent collects garbage after a number of collections.
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
@@ -18,7 +18,7 @@ function exposed(): NonNullable<typeof globalThis.gc> {
 
 /** Collects garbage soon, and again when the returned function was called often enough. */
 export function collectGarbage(): () => void {
-  // This time everything is freed, including pages that V8 keeps for later: 10 MB.
+  // The first time, everything is freed, including pages that V8 keeps for later: 10 MB.
   const all = { type: "major", execution: "sync", flavor: "last-resort" } as const;
   setTimeout(() => exposed()(all), AFTER_START).unref();
   let calls = 0;

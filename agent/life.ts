@@ -1,4 +1,4 @@
-// How a running command learns that it must end, from the first line of the program on: by signals, and by uncaught
+// Tells a running command when it must end, from the first line of the program on: on signals, and on uncaught
 // errors. Until `begin` nothing is attached, so the process simply exits.
 import { constants } from "node:os";
 import { standardError } from "../core/base/output.ts";

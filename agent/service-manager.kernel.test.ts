@@ -11,7 +11,7 @@ import { needsRoot } from "../test/support/netns.ts";
 import { skip } from "../test/support/skip.ts";
 
 const UNIT = join(import.meta.dirname, "../packaging/wirespan.service");
-/** Of its own connections only: others' may be more than the kernel's buffers hold. */
+/** Restricted to its own connections: those of others may exceed the kernel's buffers. */
 const CONFIG = `version: 1
 filter: { include: { pid: ${process.pid} } }
 metrics: { interval: 200ms }
@@ -20,7 +20,7 @@ exporters: { c: { type: console } }
 `;
 const STATUS = "STATUS=2 plugins; nothing lost";
 
-/** Without what this kernel hid of the whole host's connections meanwhile, which is not the agent's fault. */
+/** Without what the kernel has not shown of the whole host's connections, which is not the agent's fault. */
 const withoutUnseen = (status: string) =>
   status.replace(
     /(?:lost: \d+ connection ends|nothing lost); this kernel did not show \d+ events? to tracing programs/,

@@ -57,7 +57,7 @@ export class ServiceManager {
     this.#notify("STOPPING=1");
   }
 
-  /** What takes long to make is a function, called only if a manager listens. */
+  /** An expensive text is given as a function, which is called only if a manager listens. */
   #notify(...lines: readonly (string | (() => string))[]): void {
     if (this.#socket === undefined) return;
     const text = lines.map((line) => (typeof line === "string" ? line : line())).join("\n");
@@ -69,7 +69,7 @@ export class ServiceManager {
         { socket: this.#socket },
         `the service manager (NOTIFY_SOCKET) is not notified: ${message}`,
       );
-      // A busy manager gets the next message.
+      // A busy manager misses this message, and gets the next one.
       if ((error as NodeJS.ErrnoException).code !== "EAGAIN") this.#socket = undefined;
     }
   }

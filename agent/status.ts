@@ -26,11 +26,11 @@ export interface Status {
     readonly queue: { readonly bytes: number; readonly limit: number };
     readonly balance: Readonly<Record<Kind, ExportCounts>>;
   }[];
-  /** One end each. */
+  /** The balance of connections, counted per end. */
   readonly connections: ConnectionBalance;
-  /** What was read of trace contexts, by what happened; absent if none are read. */
+  /** Counts of trace contexts, by outcome; absent if none are read. */
   readonly correlation?: Readonly<Record<string, number>>;
-  /** Files in which OpenSSL's functions are watched; absent unless `correlate.tlsUprobe` is true. */
+  /** Files in which OpenSSL's functions are traced; absent unless `correlate.tlsUprobe` is true. */
   readonly tlsLibraries?: readonly string[];
   /** Events that this kernel did not show to any program, as far as later events prove them. */
   readonly unseen: number;

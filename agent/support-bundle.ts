@@ -1,4 +1,4 @@
-// What a bug report needs to know about this host and this configuration, without confidential data: secrets are
+// What a bug report needs about this host and this configuration, without confidential data: secrets are
 // already masked in the configuration, and no environment, address or process is read.
 import { readFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";

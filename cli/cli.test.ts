@@ -85,7 +85,7 @@ describe("command line", () => {
     [["completion", "tcsh"], /Allowed choices are bash, zsh, fish/],
   ];
   for (const [args, says] of misused) {
-    it(`refuses wirespan ${args.join(" ")} with exit code 2, and says why on standard error alone`, () => {
+    it(`refuses wirespan ${args.join(" ")} with exit code 2, and explains why on standard error only`, () => {
       const { code, out, err } = wirespan(args);
       assert.deepEqual([code, out], [2, ""], err);
       assert.match(err, says);
@@ -179,7 +179,7 @@ echo "\${COMPREPLY[@]}"`;
     assert.deepEqual([stdout, stderr], ["tcplife\n", ""]);
   });
 
-  it("ends quietly if its output is closed", async () => {
+  it("exits silently if its output is closed", async () => {
     const child = spawn(process.execPath, [MAIN, "config", "schema"], { stdio: ["ignore", "pipe", "pipe"] });
     child.stdout.destroy();
     let err = "";

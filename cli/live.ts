@@ -39,7 +39,7 @@ export function configForLive(config: Config, plugins: readonly Plugin[]): Confi
   };
 }
 
-/** A log whose lines would corrupt the page: they are stored, shown on it, and printed after it has ended. */
+/** A log whose lines would corrupt the page: they are stored, shown on the page, and printed after it has ended. */
 export interface HeldLog extends Log {
   /** The latest warning or error; undefined if it is old. */
   readonly latest: string | undefined;

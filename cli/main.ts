@@ -8,11 +8,11 @@ const isAgent = first === "agent" || first.startsWith("-");
 watchSignals(isAgent || first === "trace", isAgent);
 
 async function main(): Promise<void> {
-  // Loaded afterwards: until then signals have their default effect.
+  // Loaded later, since signals have their default effect until then.
   const { run } = await import("./run.ts");
   const { drainOutputs } = await import("../core/base/output.ts");
   const code = await run(args);
-  // A slow reader may not have taken everything yet; exit() would discard the rest.
+  // A slow reader may not have read everything yet; exit() would discard the rest.
   for (const stream of [process.stdout, process.stderr]) {
     if (stream.writableLength > 0) await new Promise<void>((resolve) => stream.write("", () => resolve()));
   }

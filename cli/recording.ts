@@ -17,7 +17,7 @@ function opened(file: string): Store & Disposable {
   }
 }
 
-/** Until SIGINT or SIGTERM. */
+/** Serves it until SIGINT or SIGTERM. */
 export async function showRecording(file: string, address: string): Promise<void> {
   using store = opened(file);
   const at = address.lastIndexOf(":");
@@ -39,7 +39,7 @@ export async function showRecording(file: string, address: string): Promise<void
   end();
 }
 
-/** To `/v1/traces` and `/v1/logs` of an OTLP/HTTP endpoint, as JSON. */
+/** Sends it to `/v1/traces` and `/v1/logs` of an OTLP/HTTP endpoint, as JSON. */
 export async function sendRecording(file: string, endpoint: string): Promise<void> {
   if (!URL.canParse(endpoint))
     throw new WirespanError(

@@ -5,9 +5,9 @@ import { standardError } from "../core/base/output.ts";
 import { WirespanError } from "../core/plugin/errors.ts";
 import { createProgram } from "./program.ts";
 
-/** Runs `args` (without node and script); the exit code. */
+/** Runs `args` (without node and script); returns the exit code. */
 export async function run(args: readonly string[]): Promise<number> {
-  // The reader of our output may close it first (`| head`): not an error.
+  // The reader of our output may close it first (`| head`), which is not an error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0);
     standardError().write(`wirespan: cannot write to standard output: ${error.message}\n`);

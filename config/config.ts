@@ -73,7 +73,7 @@ export interface Config {
     readonly recordOn: readonly "finding"[];
   };
   readonly shutdown: { readonly timeout: number };
-  /** Those that export at least one signal, by name. */
+  /** Exporters that export at least one signal, by name. */
   readonly exporters: Readonly<Record<string, ExporterConfig>>;
   /** Every setting with its effective value, in the order of the schema. */
   readonly effective: readonly Effective[];

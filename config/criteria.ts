@@ -1,4 +1,4 @@
-// The criteria of filters, each stated once: its syntax, its meaning, and how it is packed for `struct match` of
+// The criteria of filters, each defined once: its syntax, its meaning, and how it is packed for `struct match` of
 // bpf/include/wirespan/filter.h. Tests: core/engine/filter.test.ts.
 import type { FilterNames } from "../core/identity/wanted.ts";
 import { parseCidr } from "../core/plugin/address.ts";
@@ -17,7 +17,7 @@ export interface Criterion {
   pack(values: readonly string[], names: FilterNames, path: string): ConstantValue;
 }
 
-/** The kernel's PID_MAX_LIMIT, and 32 bits; the largest user id means none. */
+/** The kernel's PID_MAX_LIMIT, and 32 bits, of which the largest user id means none. */
 const MOST = { pid: 4_194_304, uid: 4_294_967_294, inode: 4_294_967_295 };
 
 /** Whether it is a number. Throws BadValue for a number that the kernel does not have. */

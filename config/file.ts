@@ -28,7 +28,7 @@ export class ConfigFile {
   constructor(name: string, errors: ConfigErrors) {
     this.#name = name;
     const text = read(name);
-    // Loaded only if there is a file: it costs 30 ms of the agent's start.
+    // Loaded only if there is a file, because it adds 30 ms to the agent's startup.
     this.#yaml = createRequire(import.meta.url)("yaml") as Yaml;
     const counter = new this.#yaml.LineCounter();
     this.#line = (offset) => counter.linePos(offset).line;
@@ -222,7 +222,7 @@ function textOf(node: Scalar): string {
   return typeof node.value === "string" ? node.value : (node.source ?? String(node.value));
 }
 
-/** Bytes; a file with all existing settings has a hundredth of that. */
+/** Bytes; a file with all existing settings is a hundredth of that. */
 const LARGEST = 1024 ** 2;
 
 function read(name: string): string {

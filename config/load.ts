@@ -13,7 +13,7 @@ import { type Assignment, ConfigErrors } from "./source.ts";
 import { Values } from "./values.ts";
 import { isOpenToOthers } from "./viewer.ts";
 
-/** Each has connections, a queue and a copy of everything. */
+/** Maximum number of exporters, since each has connections, a queue and a copy of everything. */
 const EXPORTERS = 32;
 
 /** A setting given on the command line. */

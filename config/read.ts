@@ -26,7 +26,7 @@ function requireFile(stat: Stats, most: number): void {
 export function readText(path: string, most: number): string {
   const bytes = explain(() => {
     requireFile(statSync(path), most);
-    // It may have been replaced with a pipe that nobody writes to.
+    // It may have been replaced with a pipe that is never written to.
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       requireFile(fstatSync(fd), most);

@@ -1,4 +1,4 @@
-// The schemas of releases: what is reported for a file of an earlier one, and that the format only grows.
+// The schemas of releases: what is reported for a file of an earlier release, and that the format only grows.
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -99,7 +99,7 @@ export class Values {
   }
 }
 
-/** Any value passes: it was parsed by the setting's reader, which is the only validator. */
+/** Accepts any value: it was parsed by the setting's reader, which is the only validator. */
 function schemaOf(tree: Tree): convict.Schema<Record<string, unknown>> {
   const schema: Record<string, unknown> = {};
   for (const [key, node] of Object.entries(tree)) {

@@ -1,4 +1,4 @@
-// Who can reach the page.
+// Determines who can reach the page.
 
 /** Whether other hosts can reach an address (`host:port`), which was already validated. */
 export function isOpenToOthers(address: string): boolean {

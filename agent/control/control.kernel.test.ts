@@ -46,7 +46,7 @@ const rss = async (pid: number) =>
 
 const descriptors = async (pid: number) => (await readdir(`/proc/${pid}/fd`)).length;
 
-/** What the other side sends until it ends the connection. */
+/** What the other side sends until it closes the connection. */
 async function answerTo(
   socket: string,
   bytes: Buffer | string,
@@ -188,7 +188,7 @@ describe("an existing file at the control socket's path", () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** Starts an agent for this socket; its log line about it. */
+  /** Starts an agent for this socket; returns its log line about the socket. */
   async function lineAbout(socket: string): Promise<string> {
     await using agent = await startAgent(["--plugin", "softirqs"], {
       config: `version: 1\ncontrol: { socket: ${socket} }\nexporters: { c: { type: console } }\n`,
@@ -289,7 +289,7 @@ describe("an existing file at the control socket's path", () => {
       try {
         const { code, out, err } = await wirespan("status", "--socket", socket);
         assert.deepEqual([code, out, err], [2, "", `wirespan: What listens on ${socket} ${says}\n`]);
-        // If anything answers at all, a new agent only needs to know that.
+        // A new agent only needs to know whether anything answers at all.
         if (says.includes("version")) return;
         const { level, msg } = JSON.parse(await lineAbout(socket)) as { level: string; msg: string };
         assert.deepEqual([level, msg], ["warn", `${LOST}What listens on ${socket} ${says}`]);

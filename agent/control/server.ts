@@ -78,8 +78,8 @@ async function isAnswered(socket: string): Promise<boolean> {
 }
 
 /**
- * Answers on `socket` until it is closed. Undefined if another agent answers there: then there are two on this host,
- * which do not harm each other but report everything twice. Throws CONTROL with the reason for a path that cannot be
+ * Answers on `socket` until it is closed. Undefined if another agent answers there: two agents on one host do not
+ * interfere with each other, but report everything twice. Throws CONTROL with the reason for a path that cannot be
  * listened on; an existing file that is not a dead socket of this user is not removed.
  */
 export async function serveControl(path: string, handlers: Handlers): Promise<Disposable | undefined> {
@@ -110,7 +110,7 @@ async function isTaken(socket: string): Promise<boolean> {
     throw new WirespanError("CONTROL", `control.socket: ${socket}: ${why}`);
   }
   if (await isAnswered(socket)) return true;
-  // Left behind by an agent that was killed; not what another has created there meanwhile.
+  // Left behind by an agent that was killed; a socket that another agent has just created is not removed.
   if (requireSocket(socket)?.ino === before.ino) unlinkSync(socket);
   return false;
 }

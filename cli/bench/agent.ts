@@ -35,7 +35,7 @@ export function benchConfig(text: string, folder: string, endpoint: string): str
   });
 }
 
-/** Without what would name another backend. */
+/** Without variables that would configure another backend. */
 function environment(): NodeJS.ProcessEnv {
   const ours = /^(OTEL_|WIRESPAN_(EXPORTERS|CONTROL|HEALTH|VIEWER|CONFIG)_?)/;
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)));
@@ -44,7 +44,7 @@ function environment(): NodeJS.ProcessEnv {
 export interface BenchAgentOptions {
   /** The configuration file. */
   readonly config?: string | undefined;
-  /** More words of the command line, such as `--set`. */
+  /** Additional arguments, such as `--set`. */
   readonly args: readonly string[];
 }
 

@@ -60,7 +60,7 @@ exporters:
         assert.ok(window.connections > 10 && window.seconds >= 0.3 && window.systemUs > 0);
       }
       assert.ok(agentUs >= 0 && memory > 20e6 && memory < 1e9 && startSeconds > 0.1);
-      // Others on this host connect meanwhile, and some machines do not show all events.
+      // Other programs connect during the test, and some machines do not show all events.
       assert.ok(seen > 0.8, `${seen} of the ends`);
     }
     const left = readdirSync(tmpdir()).filter((name) => name.startsWith("wirespan-bench-"));

@@ -46,7 +46,7 @@ async function sayWhoRuns(): Promise<void> {
       `wirespan bench: an agent is running (pid ${pid}): what it costs is in both columns; stop it to measure without.\n`,
     );
   } catch {
-    // None answers.
+    // No agent answers.
   }
 }
 

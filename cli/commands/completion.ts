@@ -22,7 +22,7 @@ compdef _wirespan wirespan
 `,
 };
 
-/** `grow` builds the program again, for the words so far. */
+/** `grow` rebuilds the program for the words so far. */
 export function addCompletion(program: Command, grow: (words: readonly string[]) => Promise<Command>): void {
   program
     .command("completion")

@@ -45,7 +45,7 @@ function render(status: Status): string {
   lines.push("", "Connection ends", `  ${balanceLine(status.connections)}`);
   if (status.unseen) lines.push(`  ${sayUnseen(status.unseen)}`);
   if (status.tlsLibraries)
-    lines.push("", "OpenSSL's functions are watched in", ...status.tlsLibraries.map((path) => `  ${path}`));
+    lines.push("", "OpenSSL's functions are traced in", ...status.tlsLibraries.map((path) => `  ${path}`));
   lines.push("", "Exporters");
   for (const { name, type, queue, balance } of status.exporters) {
     const room = `${quantity(queue.bytes, "By")} of ${quantity(queue.limit, "By")}`;

@@ -31,7 +31,7 @@ Examples:
   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 wirespan exporters test`,
     )
     .action(async (names: readonly string[], flags: ConfigFlags & { json?: boolean }) => {
-      // No plugin runs; those that the file configures are still checked.
+      // No plugin runs, but the plugins that the file configures are still checked.
       const off = selection([], "exporters test");
       const { config } = await load(flags.config, [...overridesOf(flags.set), ...off]);
       const tested = await testAll(config, names);

@@ -43,14 +43,14 @@ async function printOne(name: string, json: boolean): Promise<void> {
   process.stdout.write(json ? `${JSON.stringify(described(plugin), null, 2)}\n` : page(plugin));
 }
 
-/** Its own signals, and the connection spans that it requests. */
+/** The plugin's own signals, and the connection spans that it requests. */
 function signalsOf(plugin: Plugin): SignalSpec[] {
   const spans = spansWith([plugin.spans ?? {}]);
   const asked = Object.keys(plugin.spans ?? {}).map((key) => spans[key as SpanKey]);
   return [...asked, ...Object.values(plugin.signals)];
 }
 
-/** With the keys that scripts read. */
+/** Uses the keys that scripts read. */
 function describedProbe({ lostWithout, ...probe }: Probe) {
   return { ...probe, ...(lostWithout !== undefined && { without: lostWithout }) };
 }

@@ -18,7 +18,7 @@ export function version(): string {
     });
     return `${VERSION} (${git.trim()})`;
   } catch {
-    return VERSION; // no git here, or another user's clone
+    return VERSION; // no git, or another user's clone
   }
 }
 

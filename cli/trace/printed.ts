@@ -1,9 +1,9 @@
-// What a trace has printed, and what it could not print because nobody read it.
+// The output of a trace, and what it could not print because its output was not read.
 
 import { type Output, standardError } from "../../core/base/output.ts";
 import { WirespanError } from "../../core/plugin/errors.ts";
 
-/** Maximum bytes that wait for the reader while the trace runs. */
+/** Maximum bytes of unread output while the trace runs. */
 const LIMIT = 8 * 1024 ** 2;
 
 /** Milliseconds without progress after which the reader is no longer waited for at the end. */
@@ -21,7 +21,7 @@ export class Printed {
     this.#to = to;
   }
 
-  /** From now on nothing is dropped: at the end no more can come than the rings and tables hold. */
+  /** From now on nothing is dropped: at the end, no more can follow than the rings and tables hold. */
   keepAll(): void {
     this.#limit = Number.POSITIVE_INFINITY;
   }

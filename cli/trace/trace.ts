@@ -22,7 +22,7 @@ export async function runTrace(request: TraceRequest): Promise<void> {
   const ended = begin();
   await using container = engineParts({ config, plugins: [plugin], log });
   const engine = await Promise.race([container.resolve(parts.engine), ended]);
-  // What is half attached ends with the process.
+  // Whatever is partly attached ends with the process.
   if (!(engine instanceof Engine)) return stopped(engine);
   const printed = new Printed(standardOutput());
   void standardOutput().closed.then(end);

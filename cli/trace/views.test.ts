@@ -1,4 +1,4 @@
-// What the tools print for the programs' records, without a kernel and privileges: records in, columns out.
+// What the tools print for the programs' records, without the kernel or privileges: records in, columns out.
 import assert from "node:assert/strict";
 import type { Plugin } from "../../core/plugin/plugin.ts";
 import { timeOfDay } from "../../core/plugin/trace/columns.ts";
