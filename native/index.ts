@@ -35,8 +35,8 @@ export interface BpfObject {
   /** Attaches one loaded program; a second call for the same program is an error (EEXIST). */
   attach(program: string): void;
   /**
-   * Attaches a program of a function's begin or return to the function of an executable or a library, in all processes
-   * that map the file, now and later; ENOENT if the file has no such symbol. To be called once for each file.
+   * Attaches a program for a function's entry or return to that function of an executable or a library, in all processes
+   * that map the file, now and later; ENOENT if the file has no such symbol. Must be called only once for each file.
    */
   attachFunction(program: string, path: string, symbol: string): void;
   /** Detaches one program wherever it is attached; detaching what is not attached does nothing. */
@@ -47,7 +47,7 @@ export interface BpfObject {
   map(name: string): BpfMap;
   /** Kernel ids and sizes of the loaded programs. `runCount`/`runTimeNs` are 0 unless statistics are on. */
   programs(): readonly ProgramInfo[];
-  /** Of all its programs: cheaper than to describe them. */
+  /** Missed events of all its programs; cheaper than `programs`. */
   readonly misses: number;
   /**
    * Runs an iterator program to its end on a worker thread and returns everything that it wrote. `map` names the map
@@ -108,11 +108,11 @@ export interface Ring {
   /** The ring's size in bytes. */
   readonly capacity: number;
   /**
-   * Moves what is committed into one reused buffer and calls `onBatch` once per full buffer:
-   * records lie one behind the other, each behind the kernel's 8-byte header (u32 length, u32 page
-   * offset) and padded to 8 bytes; discarded records are dropped. The arrays are valid during the
-   * call only; `length` is the batch's in bytes. At most one ring full is moved in a call. Answers with
-   * the number of records. Where `onBatch` throws, what it was given counts as consumed.
+   * Moves committed records into one reused buffer and calls `onBatch` once per full buffer: records
+   * follow each other, each after the kernel's 8-byte header (u32 length, u32 page offset) and padded
+   * to 8 bytes; discarded records are dropped. The arrays are valid during the call only; `length` is
+   * the batch's length in bytes. At most one ring's content is moved per call. Returns the number of
+   * records. If `onBatch` throws, the records that it received count as consumed.
    */
   drain(onBatch: (words: Uint32Array, bytes: Uint8Array, length: number) => void): number;
   close(): void;
@@ -120,7 +120,7 @@ export interface Ring {
 
 /** Reports when rings must be read immediately (a forced wake-up). */
 export interface Waker {
-  /** Does not keep the ring alive: one without other references is collected, and no longer watched. */
+  /** Does not keep the ring alive: a ring without other references is collected and no longer polled. */
   add(ring: Ring): void;
   remove(ring: Ring): void;
   close(): void;
@@ -150,7 +150,7 @@ export interface Link {
   readonly name: string;
   /** Its kind in rtnetlink's terms, `macvlan`; empty for hardware. */
   readonly kind: string;
-  /** Received so far according to its statistics; exact below 2^53. */
+  /** Frames and bytes received so far according to its statistics; exact below 2^53. */
   readonly packets: number;
   readonly bytes: number;
 }

@@ -59,7 +59,7 @@ struct {
 	__type(value, struct tables);
 } tables SEC(".maps");
 
-/* Number of tables so far: sockets that seemed to have no contexts are checked again for each new one. */
+/* Number of tables so far. For each new one, sockets that seemed to have no contexts are checked again. */
 u32 announcements;
 
 static __always_inline bool is_of(const struct table *t, const struct task_struct *task)

@@ -6,8 +6,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 /*
- * In load order: what a kernel may refuse comes before what takes the verifier long, because after a refusal
- * everything is loaded again, with the next program.
+ * In load order: programs that a kernel may refuse come before those that take the verifier long, because after a
+ * refusal everything is loaded again, with the next program.
  */
 #include "received.h"
 #include "segment.h"

@@ -63,7 +63,7 @@ struct message {
 	/* Sequence number of its first byte, and its length in bytes. */
 	u32 seq;
 	u32 bytes;
-	/* Messages were sent before it that no program was shown: whose they are is not known. */
+	/* Earlier messages were not shown to any program, so their contexts are unknown. */
 	bool follows_gap;
 	/* Contexts that do not fit into the carrier; NULL: the socket has none. */
 	struct earlier *earlier;

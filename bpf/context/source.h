@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* Where in an application's memory a message lies. */
+/* Where a message is in an application's memory. */
 #include "shared.h"
 
 /* Location of a message; `vector`: NULL if it is contiguous. */

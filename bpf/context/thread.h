@@ -7,7 +7,7 @@
  */
 #include "table.h"
 
-/* Whether the agent is asked where processes have such a pointer. */
+/* Whether to ask the agent where processes keep such a pointer. */
 const volatile bool reads_threads = false;
 
 enum thread_place {

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Requests that an application hands to OpenSSL. A request's context is noted while SSL_write runs, and belongs to the
- * message that the same thread sends meanwhile and that begins with the request's TLS record. What OpenSSL encrypts into
- * memory, and the application sends after the call, has no context: only its time could show whose it is.
+ * Requests that an application hands to OpenSSL. A request's context is kept while SSL_write runs, and applies to the
+ * message that the same thread sends during the call and that begins with the request's TLS record. What OpenSSL encrypts
+ * into memory, and the application sends after the call, has no context: only timing could relate it to a request.
  */
 #include "http1.h"
 #include "table.h"
@@ -21,7 +21,7 @@ enum tls_call_state {
 
 /* A thread's running call, or its last one. */
 struct tls_call {
-	/* Not for each CPU: calls on one CPU may preempt each other here. */
+	/* Not per CPU: calls on one CPU may preempt each other here. */
 	struct scratch scratch;
 	/* CONTEXT_NONE: the request has none. */
 	struct entry context;
@@ -89,7 +89,7 @@ static __always_inline void read_plaintext(struct tls_call *call, const void *te
 	else
 		call->context.source = CONTEXT_UPROBE;
 	goes_on(head, call->bytes > limit ? window : limit);
-	/* Zeros: nothing of the text stays in the kernel. */
+	/* Erased, so that nothing of the text stays in the kernel. */
 	bpf_probe_read_kernel(s->bytes + TAIL, MASKED(limit, SCRATCH_MASK), NULL);
 }
 
@@ -149,7 +149,7 @@ int on_tls_written(void *ctx)
 	return 0;
 }
 
-/* A record holds at most this much; and how much longer it is than its content. */
+/* Maximum content of a record, and how much longer a record may be than its content. */
 #define TLS_RECORD_BYTES 16384
 #define TLS_OVERHEAD     256
 
@@ -178,7 +178,7 @@ static __always_inline struct tls_call *current_tls_call(void)
 	return call->stack - at.stack < CALL_STACK ? call : NULL;
 }
 
-/* Takes the context of the request whose record the message begins with; whether it begins with one. */
+/* Uses the context of the request with whose record the message begins; returns whether it begins with one. */
 static __noinline bool read_tls_call(struct sock *sk, const struct message *m, u64 word,
 				     struct carrier **carrier)
 {

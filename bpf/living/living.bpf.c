@@ -8,7 +8,7 @@
 #include <wirespan/skeleton.h>
 #include <wirespan/sweep.h>
 
-/* Maximum number of rows; half of them if nothing is queued in the connection. */
+/* Maximum number of rows; at most half of them are for connections with empty queues. */
 const volatile u32 most_rows = 0;
 
 struct living {

@@ -5,7 +5,7 @@
 #include "states.h"
 #include "unseen.h"
 
-/* The first process that sends or receives becomes the owner, later ones the last user. */
+/* The first process that sends or receives becomes the owner; later ones become the last user. */
 static __always_inline int on_use(struct sock *sk)
 {
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);

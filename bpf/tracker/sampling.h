@@ -10,9 +10,9 @@
 #include "shared.h"
 
 /*
- * By the lowest bits of the workload's number, so that one that fails without end leaves room for the others. A process
+ * By the lowest bits of the workload's number, so that one that fails all the time leaves room for the others. A process
  * has its image's number until the agent has assigned its workload's. Both count up from 1, so images have buckets of
- * their own: otherwise a new process would often meet the bucket that a failing workload has emptied.
+ * their own: otherwise a new process would often share a bucket that a failing workload has emptied.
  */
 #define KEPT_BUCKETS 1024
 struct {
@@ -41,14 +41,14 @@ static __always_inline bool is_always_kept(const struct conn *c, u32 retransmits
 	       (c->closed_at && (c->queued || failed(c)));
 }
 
-/* Whether a plugin reports it, or has promised to: filters leave connections out, and those take no share. */
+/* Whether a plugin reports it, or has promised to: connections that filters leave out do not use up a share. */
 static __always_inline bool is_wanted(const struct conn *c)
 {
 	return c->wanted_connection | c->wanted_connect | c->wanted_accept |
 	       (c->closed_at ? 0 : c->promised);
 }
 
-/* Global: the verifier checks the hash once, whoever calls it. */
+/* Global: the verifier checks the hash once, not for each caller. */
 __noinline int has_sampled_id(const struct conn *c)
 {
 	u64 id[2];

@@ -34,9 +34,9 @@ struct {
 	u64 sampling_threshold;
 	/* Connections and attempts that last longer are always kept; 0: off. */
 	u64 slow_ns;
-	/* So many traces of a workload are always kept per second. */
+	/* Number of traces of a workload that are always kept per second. */
 	u64 kept_rate;
-	/* The page (viewer/): its port, 0 for none, and the network namespace that it is in, which is the agent's. */
+	/* The page (viewer/): its port (0: none), and its network namespace, which is the agent's. */
 	u32 page_port;
 	u32 page_netns;
 	struct watched_cgroup cgroups[WATCHED_CGROUPS];
@@ -77,7 +77,7 @@ struct counters {
 	u64 unseen_changes;
 	/* Connections whose spans were wanted but not sampled (sampling.ratio). */
 	u64 unsampled_connections;
-	/* Connections that are always kept, except that their workload had its share (sampling.rate). */
+	/* Connections that would always be kept, but whose workload has used up its share (sampling.rate). */
 	u64 beyond_kept_rate;
 };
 EXPORT_COUNTERS(struct counters);
@@ -329,7 +329,7 @@ __noinline int add_tuple(struct conn *c)
 	}
 	c->has_tuple = true;
 	full_barrier();
-	/* It closed meanwhile on another CPU, which may not have seen the row. */
+	/* It has just been closed on another CPU, which may not have seen the row. */
 	if (*(const volatile u64 *)&c->closed_at)
 		bpf_map_delete_elem(&tuples, &tuple);
 	return 0;

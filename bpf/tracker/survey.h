@@ -3,8 +3,8 @@
 
 /*
  * The count of open connections, for the balance; it also finds sockets that are in another state than the last one
- * shown. And what is done once something was not shown, by programs that are loaded only then: states are corrected,
- * ends reported, rows without a socket removed.
+ * shown. Further programs, loaded only after something was not shown, correct states, report ends and remove rows
+ * without a socket.
  */
 #include "emit.h"
 #include "unseen.h"

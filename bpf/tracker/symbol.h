@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* What the kernel calls an address within it, for the agent to ask. */
+/* The kernel's own name for one of its addresses, on the agent's request. */
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
 

@@ -22,7 +22,7 @@ class Ring : public Napi::ObjectWrap<Ring> {
 
   // Readable if records wait; EBADF once closed.
   int Open(Napi::Env env, const char* step) const;
-  // The epoll set that watches this ring, to be left on close: closing our descriptor is not
+  // The epoll set that polls this ring, to be left on close: closing our descriptor is not
   // enough, because the map's owner keeps the same file open.
   void WatchedBy(const std::shared_ptr<Fd>& epoll) { watcher_ = epoll; }
   void LeaveWatcher();

@@ -10,7 +10,7 @@ struct uv_poll_s;
 
 namespace wirespan {
 
-// Waker of native/index.ts: one epoll set over the rings, watched by the event loop.
+// Waker of native/index.ts: one epoll set over the rings, polled by the event loop.
 class Waker : public Napi::ObjectWrap<Waker> {
  public:
   static Napi::Function Define(Napi::Env env);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// What the addon's tests load: one small program or map for each test subject.
+// Loaded by the addon's tests: one small program or map for each test subject.
 #include <linux/bpf.h>
 /* The next ones use its types. */
 #include <bpf/bpf_helpers.h>

@@ -81,7 +81,7 @@ describe("netqtop with its optional settings", () => {
     await offload(net.a, SET_TSO, 0);
     await offload(net.b, SET_GRO, 1);
     await net.a.run("tc", "qdisc", "replace", "dev", "wire0", "root", "pfifo", "limit", "2000");
-    // Frames that wait for the neighbour's address are sent together once it is known: more than a veth's ring holds.
+    // Frames that wait for the neighbour's address are sent together once it is known, which would overflow a veth's ring.
     await net.b.sysctl({ "net.ipv4.conf.all.arp_ignore": 8 });
     const neighbours = "net.ipv4.neigh.wire0";
     await net.a.sysctl({
@@ -162,7 +162,7 @@ describe("netqtop with its optional settings", () => {
     assert.equal(points.length, 1);
     const { attributes, value } = points[0]!;
     const { count, sum, max, counts, zeroCount } = value as ExponentialHistogram;
-    // The shaper sends from a timer, which this kernel may hide: such a frame is not among those that were seen leaving.
+    // The shaper sends from a timer, whose events this kernel may not show: such a frame is not among those seen leaving.
     const left = await collected(watched, net.a, "wirespan.netdev.queue.packets");
     const seen = left
       .filter(({ attributes: a }) => a["network.io.direction"] === "transmit")

@@ -37,7 +37,7 @@ describe("netqtop's mapping", () => {
     ]);
   });
 
-  it("adds what a CPU's table gave up, and the rest that has no queue", () => {
+  it("adds what a CPU's table evicted, and the remainder that has no queue", () => {
     const rig = new Rig(netqtop);
     rig.record("evicted", queue);
     rig.table("queues", [
@@ -69,7 +69,7 @@ describe("netqtop's mapping", () => {
     ]);
   });
 
-  it("takes what an interface on top of another received from its own statistics", () => {
+  it("reads what an interface on top of another received from its own statistics", () => {
     const packets = [10, 14];
     const links = () => {
       const link = { index: 5, name: "vlan9", kind: "vlan", packets: packets.shift() ?? 14, bytes: 100 };

@@ -55,7 +55,7 @@ struct queue {
 };
 
 /*
- * A hash table per CPU with linear probing: one look-up per packet, no lock, and no indexes to allocate and free when
+ * A hash table per CPU with linear probing: one lookup per packet, no lock, and no indexes to allocate and free when
  * interfaces come and go. A queue that is evicted to make room is sent to the agent, which adds its counts.
  */
 #define SLOTS 256
@@ -83,7 +83,7 @@ static __always_inline void take_name(struct queue *q, struct net_device *dev)
 	q->ignored = !is_asked_for(words) || !passes_netns(q->netns);
 }
 
-/* False if the ring is full: then the queue stays. */
+/* False if the ring is full; the queue is then kept. */
 static __noinline bool evict(struct queue *q)
 {
 	COUNT(evicted_rows);

@@ -237,7 +237,7 @@ describe("netqtop", () => {
   });
 
   it("counts interfaces that are created after its start", async () => {
-    // By name it would be refused, because it does not exist yet.
+    // Selecting it by name would be rejected, because it does not exist yet.
     await using agent = await watch();
     await using net = await quiet(2);
     await run(net.a, "datagrams", { server: net.b, address: addresses.b, count: 70 });

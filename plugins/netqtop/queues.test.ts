@@ -54,7 +54,7 @@ describe("netqtop's queues", () => {
     assert.deepEqual([...queues.sums(rows(queue(3, 5, { ignored: 1 })))], []);
   });
 
-  it("do not fall while a row is on its way from a table to the agent", () => {
+  it("do not decrease while a row is in transit from a table to the agent", () => {
     const queues = new Queues();
     const count = (...found: Queue[]) => [...queues.sums(rows(...found))].map((sums) => sums.count);
     assert.deepEqual(count(queue(2, 10)), [10]);
@@ -64,7 +64,7 @@ describe("netqtop's queues", () => {
     assert.deepEqual(count(queue(2, 1)), [11]);
   });
 
-  it("are not mistaken for another whose row they took over while it was read", () => {
+  it("are not mistaken for another queue whose row they took over while it was read", () => {
     const queues = new Queues();
     assert.deepEqual([...queues.sums(rows(queue(2, 1000, { tag: 3 })))], []);
   });
@@ -90,7 +90,7 @@ describe("netqtop's queues", () => {
     ]);
   });
 
-  it("are remembered up to a limit, the newest", () => {
+  it("are remembered up to a limit, newest first", () => {
     const queues = new Queues(2);
     for (const ifindex of [1, 2, 3]) queues.take(queue(ifindex, 1));
     assert.deepEqual(

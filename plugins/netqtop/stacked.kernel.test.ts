@@ -29,7 +29,7 @@ async function both(net: Pair, ...words: readonly string[]): Promise<void> {
   await up(net.b, B, ...words);
 }
 
-/** wire0 becomes a port of up0. Not of a team, which needs a daemon. */
+/** Makes wire0 a port of up0. Not for a team, which needs a daemon. */
 async function master(net: Pair, ...words: readonly string[]): Promise<void> {
   await bare(net.a, A);
   await up(net.b, B, "name", "up0", ...words);
@@ -111,7 +111,7 @@ async function quiet(): Promise<Pair> {
   return net;
 }
 
-/** The first of each resolves the neighbours: what waits for that may be dropped. */
+/** Resolves the neighbours first: frames that wait for that may be dropped. */
 async function traffic(a: Netns, b: Netns): Promise<void> {
   await run(a, "datagrams", { server: b, address: B, count: 1 });
   await run(b, "datagrams", { server: a, address: A, count: 1 });

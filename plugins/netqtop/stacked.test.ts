@@ -92,7 +92,7 @@ describe("interfaces on top of others", () => {
     assert.deepEqual(said, ["EPERM"]);
   });
 
-  it("are remembered up to a limit, the newest", () => {
+  it("are remembered up to a limit, newest first", () => {
     const host = new Host();
     const stacked = new Stacked(() => host.read(), everything, assert.fail, 2);
     host.links = [link(2, 1), link(3, 1), link(4, 1)];

@@ -187,7 +187,7 @@ function line(own: readonly Column[], cell: (column: Column) => string): string 
   return ` ${cells.join(" ").trimEnd()}`;
 }
 
-/** As bcc: a table for each direction, each with its total; here for each interface. */
+/** As in bcc: a table for each direction, each with its total; here for each interface. */
 function render(all: readonly Row[], flags: Flags): string[] {
   const own = figures(flags);
   const interfaces = Object.values(

@@ -43,7 +43,7 @@ struct {
 #define LEFT    (1ull << 63)
 #define AT_ONCE 1000000
 
-/* Maximum number of frames that a driver gets at once. */
+/* Maximum number of frames that are passed to a driver at once. */
 #define BATCH 64
 
 static __always_inline void add_wait(struct net_device *dev, u32 queue, u64 ns)

@@ -1,4 +1,4 @@
-// The CPUs to observe, as the program takes them.
+// The CPUs to observe, in the form that the program reads.
 import { WirespanError } from "../../core/plugin/errors.ts";
 
 const BITS = 8192;

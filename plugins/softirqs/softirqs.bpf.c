@@ -36,7 +36,7 @@ EXPORT_TABLE(vectors, u32, struct softirq);
 struct poll {
 	u64 polls;
 	u64 packets;
-	/* Polls that used up their budget: more was waiting. */
+	/* Polls that used up their budget, so that more packets were waiting. */
 	u64 exhausted;
 };
 
@@ -48,7 +48,7 @@ struct {
 } polls SEC(".maps");
 EXPORT_TABLE(polls, u32, struct poll);
 
-/* One bit per CPU; the verifier removes the test if all CPUs are watched. */
+/* One bit per CPU; the verifier removes the test if all CPUs are observed. */
 const volatile bool only_some_cpus = false;
 const volatile u8 watched_cpus[1024] = {};
 

@@ -41,7 +41,7 @@ interface Described {
 
 const familyOf = ({ family }: Endpoints): "ipv4" | "ipv6" => networkType(family) ?? "ipv6";
 
-/** Without the namespace. */
+/** The listener's attributes without the namespace. */
 function attributesOf({ cookie, ends, queue }: Described, task: Task, executable: string | undefined) {
   const family = familyOf(ends);
   return {

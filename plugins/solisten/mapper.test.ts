@@ -80,7 +80,7 @@ describe("solisten's mapping", () => {
     assert.equal((older as Record<string, unknown>)["wirespan.socket.accepted"], 0);
   });
 
-  it("sums listeners of one port, family and workload, and warns once of one that accepts nothing", () => {
+  it("sums listeners of one port, family and workload, and warns once about one that accepts nothing", () => {
     const rig = new Rig(solisten);
     const listener = { cookie: 1, ends, owner: task, queue, netnsCookie: 9, netns: 3 };
     const rows = [listener, { ...listener, cookie: 2, unattended: 31e9 }];

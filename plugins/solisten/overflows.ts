@@ -1,9 +1,9 @@
-// How often a namespace's accept queues were full. Sockets do not count that: a listener's own drops include more
+// How often a namespace's accept queues were full. Sockets do not count this: a listener's own drops include more
 // (plugins/tcpdrop/README.md). The namespace's ListenOverflows is exact.
 import { readFileSync, statSync } from "node:fs";
 import { LruCache } from "../../core/plugin/lru.ts";
 
-/** ListenOverflows from /proc/PID/net/netstat; undefined if it is not there. */
+/** ListenOverflows from /proc/PID/net/netstat; undefined if absent. */
 export function parseOverflows(netstat: string): number | undefined {
   const [names, values] = netstat.split("\n").filter((line) => line.startsWith("TcpExt:"));
   const at = names?.split(" ").indexOf("ListenOverflows") ?? -1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Listening sockets: every listen() with its result, how long listeners live, and what waits in their queues.
+// Listening sockets: every listen() with its result, how long listeners live, and how full their queues are.
 // Hooks: tp_btf/inet_sock_set_state (in the tracker's chain), tp/syscalls/sys_exit_listen or
 // fexit/inet_listen, iter/bpf_sk_storage_map.
 #include <wirespan/kernel.h>
@@ -17,7 +17,7 @@
 #include <wirespan/skeleton.h>
 #include <wirespan/sweep.h>
 
-/* Which of the programs below that see the results of listen() are attached. */
+/* Which of the programs below that trace the results of listen() are attached. */
 const volatile bool has_on_listen_exit = false;
 const volatile bool has_on_inet_listen = false;
 const volatile struct watched_cgroup watched_cgroups[WATCHED_CGROUPS] = {};
@@ -37,16 +37,16 @@ struct queue {
 	/* Number of connections waiting to be accepted, and the maximum. */
 	u32 usage;
 	u32 limit;
-	/* Packets that it discarded, for whatever reason. */
+	/* Packets that the socket discarded, for any reason. */
 	u32 drops;
 	bool ipv6_only;
 };
 
 struct listen {
 	u64 happened_at;
-	/* 0: the socket has none yet. */
+	/* 0: the socket has no cookie yet. */
 	u64 cookie;
-	/* At its end: since when it listened, 0: not known; and how many connections have come since. */
+	/* At its end: since when it listened (0: unknown), and how many connections have arrived since. */
 	u64 opened_at;
 	u64 arrived;
 	struct endpoints ends;
@@ -57,9 +57,9 @@ struct listen {
 	u32 error;
 	s32 backlog;
 	bool backlog_known;
-	/* It listened already. */
+	/* It was already listening. */
 	bool again;
-	/* It did so before the agent started: `arrived` is incomplete. */
+	/* It has listened since before the agent started, so `arrived` is incomplete. */
 	bool before_start;
 	struct queue queue;
 };
@@ -70,7 +70,7 @@ struct listening {
 	u64 opened_at;
 	u64 arrived;
 	u64 first_arrived_at;
-	/* In its queue when the agent found it. */
+	/* Connections in its queue when the agent found it. */
 	u32 waited_before;
 	u32 calls;
 	s32 backlog;
@@ -79,7 +79,7 @@ struct listening {
 	bool before_start;
 };
 
-/* By cookie: a listener's children know no more of it. */
+/* By cookie, the only thing that a listener's children know about it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -88,7 +88,7 @@ struct {
 	__type(value, struct listening);
 } listening SEC(".maps");
 
-/* A listener as connections are described, for the filters; too large for the stack. */
+/* A listener as a struct conn, for the filters; too large for the stack. */
 enum { SCRATCH_STATE, SCRATCH_CALL, SCRATCH_SWEEP };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -115,7 +115,7 @@ static __always_inline void read_queue(struct queue *q, const struct sock *sk)
 	q->ipv6_only = BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_ipv6only);
 }
 
-/* The results of this socket's calls are seen by a program that knows more than its state. */
+/* Whether another program sees the results of this socket's calls, in more detail than its states show. */
 static __always_inline bool is_seen_better(const struct sock *sk)
 {
 	return has_on_listen_exit || (has_on_inet_listen && !is_multipath(sk));
@@ -140,7 +140,7 @@ struct outcome {
 	bool again;
 };
 
-/* `e` is there for what ends. */
+/* `e`: at the end of a listener. */
 static __always_inline void submit_listen(enum listen_kind kind, const struct conn *c,
 					  const struct sock *sk, const struct outcome *o,
 					  const struct listening *e)
@@ -206,7 +206,7 @@ static __always_inline void on_end(struct sock *sk, const struct conn *c, const 
 	struct outcome o = { .at = now };
 
 	if (copy && is_listen(call)) {
-		/* listen() itself gives up: the port was taken meanwhile. */
+		/* listen() itself fails, because the port has been taken in the meantime. */
 		o.error = EADDRINUSE;
 		o.backlog = call->argument[1];
 		o.backlog_known = true;
@@ -220,7 +220,7 @@ static __always_inline void on_end(struct sock *sk, const struct conn *c, const 
 	bpf_map_delete_elem(&listening, &c->cookie);
 }
 
-/* A child is made; until it is established it goes by its listener's cookie. */
+/* A child socket is created; until it is established it has its listener's cookie. */
 static __always_inline void on_arrival(const struct conn *child, u64 now)
 {
 	struct listening *e = bpf_map_lookup_elem(&listening, &child->cookie);
@@ -257,7 +257,7 @@ static __always_inline void see_state(struct sock *sk, int old, int new)
 
 STATE_PROGRAM(on_state, WANTS(LISTEN), see_state)
 
-/* `sk` may be one that the verifier doesn't trust, or none. */
+/* `sk` may be untrusted by the verifier, or NULL. */
 static __always_inline void on_result(const struct sock *sk, s32 backlog, long result)
 {
 	struct outcome o = { .backlog = backlog, .backlog_known = true };
@@ -280,13 +280,13 @@ static __always_inline void on_result(const struct sock *sk, s32 backlog, long r
 		read_bound_ends(&c->ends, sk);
 		protocol = BPF_CORE_READ(sk, sk_protocol);
 		if (protocol == IPPROTO_MPTCP)
-			/* What listens, and has the queue, is its first subflow. */
+			/* Its first subflow listens and has the queue. */
 			sk = BPF_CORE_READ((const struct mptcp_sock *)sk, first) ?: sk;
 		c->cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
 		e = bpf_map_lookup_elem(&listening, &c->cookie);
 		if (e && !o.error)
 			o.again = __sync_fetch_and_add(&e->calls, 1) > 0;
-		/* The agent's own, which the tracker excludes. */
+		/* The agent's own socket, which the tracker excludes. */
 		if (!e && !o.error && (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP))
 			return;
 	}
@@ -318,7 +318,7 @@ int BPF_PROG(on_inet_listen, struct socket *sock, int backlog, int result)
 {
 	const struct sock *sk = sock->sk;
 
-	/* Before Linux 6.12 subflows come here too. */
+	/* Before Linux 6.12, subflows get here, too. */
 	if (sk && !has_on_listen_exit && !is_multipath(sk))
 		on_result(sk, backlog, result);
 	return 0;
@@ -326,7 +326,7 @@ int BPF_PROG(on_inet_listen, struct socket *sock, int backlog, int result)
 
 struct listener {
 	u64 cookie;
-	/* For how long the first of its connections has waited; 0: one was accepted, or none has come. */
+	/* How long its first connection has been waiting; 0: one was accepted, or none has arrived. */
 	u64 unattended;
 	struct endpoints ends;
 	struct task owner;
@@ -337,7 +337,7 @@ struct listener {
 };
 EXPORT_ROWS(sweep, struct listener);
 
-/* All that listen, in every network namespace. */
+/* All listening sockets, in every network namespace. */
 static __always_inline void see_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct sock *sk = ctx->sk;

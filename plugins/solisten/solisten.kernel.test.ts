@@ -1,4 +1,4 @@
-// What solisten says of real listeners, beside what their programs and the kernel say of them.
+// solisten's reports about real listeners, compared with those of their programs and of the kernel.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
@@ -167,7 +167,7 @@ describe("solisten in the agent", () => {
       ...[a["server.address"], a["server.port"], a["wirespan.socket.backlog"], a[ERRNO], a[LIMIT]],
       a["wirespan.socket.protocol"],
     ]);
-    // Without the second call, the socket is reported when it ends, and then has the second's limit.
+    // If the second call is not seen, the socket is reported when it ends, with the second call's limit.
     const limit = ({ variant, errno, effective }: Call) =>
       errno ? undefined : variant === "autobound" && !exact ? 7 : effective;
     const due = expected.map((call) => [
@@ -196,7 +196,7 @@ describe("solisten in the agent", () => {
     assert.ok(lived * 1e9 >= client.at(-1)!.endNs - client[0]!.startNs);
   });
 
-  it("measures queues, counts their overflows as the kernel does, and warns of a listener that never accepts", async () => {
+  it("measures queues, counts their overflows as the kernel does, and warns about a listener that never accepts", async () => {
     const from = watched.events.length;
     const counted = async () => (await netns.counters())["TcpExt.ListenOverflows"] ?? 0;
     const before = await counted();
@@ -209,7 +209,7 @@ describe("solisten in the agent", () => {
     do {
       overflows = (await counted()) - before;
       found = await points();
-      // One may have come in between.
+      // One may have arrived in between.
     } while ((await counted()) - before !== overflows);
     assert.ok(overflows >= 2);
     assert.deepEqual(found, {
@@ -231,7 +231,7 @@ describe("solisten in the agent", () => {
     });
   });
 
-  it("says which interface a socket is bound to", async () => {
+  it("reports which interface a socket is bound to", async () => {
     const from = watched.events.length;
     const server = await hold(netns, "accepted", { device: "lo", address: "127.0.0.1", port: 7501 });
     await server.end();

@@ -36,7 +36,7 @@ describe("tcpaccept's mapping", () => {
     ]);
   });
 
-  it("has the largest of the spans that leave as exemplars of the rows that have counted them", () => {
+  it("uses the largest exported spans as exemplars of the rows that counted them", () => {
     const rig = new Rig(tcpaccept);
     const conn = { owner: { pid: 5, workload: 7 }, ends: { family: 4 }, openedAt: 1e9 };
     rig.leaves("accept", { conn: { ...conn, acceptedAt: 3e9, closedAt: 9e9 } });
@@ -77,7 +77,7 @@ describe("tcpaccept's mapping", () => {
     assert.deepEqual(rig.collect(), [["wirespan.tcp.accept.errors", { "otel.metric.overflow": true }, 9]]);
   });
 
-  it("reports a failed call with the listener's end alone, and its owner", () => {
+  it("reports a failed call with only the listener's end, and its owner", () => {
     const rig = new Rig(tcpaccept);
     const ends = { family: 4, local: Uint8Array.of(10, 0, 0, 1), localPort: 80, peerPort: 9 };
     const owner = { pid: 5, workload: 7 };

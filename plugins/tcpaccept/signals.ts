@@ -53,7 +53,7 @@ const FAILURE = {
   },
 } as const satisfies AttributeSpecs;
 
-/** What the event has beside the listener's attributes. */
+/** What the event has in addition to the listener's attributes. */
 export const FAILED = {
   ...FAILURE,
   "wirespan.errno": { type: "int", requirement: "required", description: "The kernel's error number." },

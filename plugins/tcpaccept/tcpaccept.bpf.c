@@ -114,7 +114,7 @@ static __always_inline struct failures *failures_of(const struct conn *c)
 	return failures_row(&key, 0);
 }
 
-/* A server without descriptors that does not wait calls accept() as often as it can. */
+/* A server that has run out of descriptors may call accept() in a busy loop. */
 static __noinline int on_failed(struct conn *c)
 {
 	struct failed_accept *record;

@@ -15,13 +15,13 @@ const WAIT = "wirespan.tcp.accept.queue_wait";
 const FD = "wirespan.tcp.accept.fd";
 const TID = "wirespan.thread.tid";
 
-/** What the acceptor reported about its end; bytes are not this tool's. */
+/** What the acceptor reported about its end, without bytes, which this tool does not report. */
 function accepted(line: Connection): Row {
   const { "wirespan.tcp.bytes_sent": _, "wirespan.tcp.bytes_received": __, ...row } = told(line);
   return { ...row, [TID]: line.tid, "wirespan.process.source": "accept", "error.type": undefined };
 }
 
-/** Listens, reports that, lets its only connection wait in the queue for half a second, and accepts it. */
+/** Listens, reports it, leaves its only connection in the queue for half a second, and accepts it. */
 const LATE = `
 import select, socket, time
 listener = socket.create_server(("127.0.0.1", 7030))
@@ -272,7 +272,7 @@ describe("tcpaccept", () => {
     assert.equal((duration?.value as { count: number } | undefined)?.count, 5000);
   });
 
-  it("reports what needs no hook if its hook is disabled", async () => {
+  it("still reports what needs no hook if its hook is disabled", async () => {
     await using netns = await Netns.create();
     await using without = await startAgent([
       "trace",
@@ -288,7 +288,7 @@ describe("tcpaccept", () => {
     for (const row of await ends.all(2)) assertRow(row, { "error.type": "never_accepted" });
   });
 
-  it("gives every plugin the acceptor if that is enabled, beside the owner who uses the connection", async () => {
+  it("provides the acceptor to every plugin if enabled, in addition to the owner that uses the connection", async () => {
     await using netns = await Netns.create();
     await using seen = await watch(["tcplife"], { "connections.accept": "syscall" });
     const lines = await run(netns, "passedToChild");
@@ -302,7 +302,7 @@ describe("tcpaccept", () => {
     await seen.until("the acceptor's end", () => here().length >= 1);
     const [accepting, closed] = [one(lines, "accepted"), one(lines, "end", "server")];
     assert.equal(here().length, 1);
-    // Linux 6.1 does not show who sends.
+    // Linux 6.1 does not show the sender.
     const seesSends = native.tracepointArity("sock_send_length") >= 0;
     assertRow(here()[0]!.attributes, {
       "process.pid": seesSends ? closed.pid : accepting.pid,

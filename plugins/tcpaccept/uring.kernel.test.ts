@@ -10,7 +10,7 @@ import { build, pick, run } from "../../test/support/workload.ts";
 
 const DISABLED = "/proc/sys/kernel/io_uring_disabled";
 
-describe("tcpaccept of io_uring", () => {
+describe("tcpaccept with io_uring", () => {
   let seen: Watch;
 
   before(async function () {

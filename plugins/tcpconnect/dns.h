@@ -20,9 +20,9 @@ struct dns {
 	/* Links an answer and its receiver, which are reported separately, in this order. */
 	u64 serial;
 	u64 happened_at;
-	/* Of the receiver; 0: this record is the answer. */
+	/* The receiver's pid; 0: this record is the answer. */
 	u32 pid;
-	/* Of the message. */
+	/* Length of the message. */
 	u32 size;
 	u64 started_at;
 	u64 netns_cookie;
@@ -52,7 +52,7 @@ struct {
 	__type(value, struct waiting);
 } waiting SEC(".maps");
 
-/* Answers that are not received in this time are for another host, or never read. */
+/* Answers that are not received within this time are for another host, or never read. */
 #define DNS_PATIENCE (5 * 1000000000ull)
 
 struct {
@@ -94,7 +94,7 @@ static __always_inline bool is_waiting(const struct waiting *w, u64 now)
 	return w && now - w->at < DNS_PATIENCE;
 }
 
-/* The flag is set last: whoever sees it finds the answer. */
+/* The flag is set last, so that the answer is complete when the flag is seen. */
 static __always_inline void let_wait(struct waiting_key *key, const struct waiting *w)
 {
 #pragma unroll
@@ -174,7 +174,7 @@ static __always_inline bool is_for(const struct waiting *w, const struct endpoin
 	const u64 *local = (const u64 *)e->local, *peer = (const u64 *)e->peer;
 	const u64 *to = (const u64 *)w->local, *from = (const u64 *)w->peer;
 
-	/* Known of a connected socket only. */
+	/* Only known for a connected socket. */
 	return !e->peer_port ||
 	       (local[0] == to[0] && local[1] == to[1] && peer[0] == from[0] && peer[1] == from[1]);
 }

@@ -143,7 +143,7 @@ describe("tcpconnect with names from DNS", () => {
   it("reports the name in the process's namespace, not where its answer was forwarded", async () => {
     await using client = await Netns.create();
     await using net = await pair();
-    // net.a forwards: what it passes on arrives at the very port that one of its own sockets is bound to.
+    // net.a forwards packets to the same port that one of its own sockets is bound to.
     await client.ip("link", "add", "wire1", "type", "veth", "peer", "name", "wire1", "netns", net.a.name);
     for (const [netns, own] of [
       [client, "10.214.0.1/24"],

@@ -52,7 +52,7 @@ export default plugin({
     return flows ? Object.keys(sourcePorts ? FLOW : others) : [];
   },
   constants: ({ flows, sourcePorts }) => ({ count_flows: flows, count_source_ports: sourcePorts }),
-  // Without DNS answers it takes one page.
+  // Without DNS answers, one page is enough.
   sizes: ({ dns }) => (dns ? { waiting: 4096 } : { dns: 4096 }),
 
   start({ config: { flows, sourcePorts, dns }, emit, use: { series } }) {

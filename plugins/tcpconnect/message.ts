@@ -123,8 +123,8 @@ function chain(name: string, { aliases }: Records): ReadonlyMap<string, number> 
 }
 
 /**
- * The content of an answer; undefined if it is not an answer, or an empty one. If a message is truncated, or invalid
- * from some byte on, the complete records before that count.
+ * The content of an answer; undefined if it is not an answer, or is empty. If a message is truncated, or invalid
+ * from some byte on, the complete records before that are used.
  */
 export function readAnswer(bytes: Uint8Array): Answer | undefined {
   const reader = new Reader(bytes, 2);

@@ -92,7 +92,7 @@ describe("tcpconnect", () => {
       assertRow(await ends.one(), told(end, "connection_refused"));
     });
 
-    it("reports once an attempt whose process was stopped and continued meanwhile", async () => {
+    it("reports once an attempt whose process was suspended and resumed in between", async () => {
       await using net = await pair();
       await net.b.rule("input", "tcp dport 9", "drop");
       const ends = new Ends(agent, net.a);
@@ -150,7 +150,7 @@ describe("tcpconnect", () => {
     });
   });
 
-  it("reports no attempts that fail at once without the setting, and all others", async () => {
+  it("without the setting reports all attempts except those that fail at once", async () => {
     await using net = await pair();
     await using agent = await startAgent(["trace", "tcpconnect", "--json"]);
     const ends = new Ends(agent, net.a);
@@ -198,7 +198,7 @@ describe("tcpconnect", () => {
     assert.equal(ends.length, 20);
   });
 
-  it("shows one user's attempts only, with the user", async () => {
+  it("shows only one user's attempts, with the user", async () => {
     await using net = await pair();
     const only = `plugins.tcpconnect.filter.include.netns=${inodeOf(net.a)}`;
     const options = ["-u", "1001", "-U", "-L", "-t", "--csv", "--set", only];

@@ -1,4 +1,4 @@
-// bcc's view of tcpconnect, and the result of each attempt.
+// bcc's view of tcpconnect, with the result of each attempt.
 import type { Metric } from "../../core/plugin/signals.ts";
 import * as column from "../../core/plugin/trace/columns.ts";
 import { options, ports } from "../../core/plugin/trace/options.ts";

@@ -39,7 +39,7 @@ describe("tcpconnlat's mapping", () => {
     ]);
   });
 
-  it("has the largest of the spans that leave as exemplars of the rows that have counted them", () => {
+  it("uses the largest exported spans as exemplars of the rows that counted them", () => {
     const rig = new Rig(tcpconnlat);
     const conn = { owner: { pid: 5, workload: 7 }, ends: { family: 4 }, openedAt: 1e9 };
     // It was reset later.
@@ -63,7 +63,7 @@ describe("tcpconnlat's mapping", () => {
     );
   });
 
-  it("adds the round-trip time of a handshake only if one SYN was sent", () => {
+  it("adds the round-trip time of a handshake only if a single SYN was sent", () => {
     const rig = new Rig(tcpconnlat);
     const RETRANSMITS = "wirespan.tcp.syn.retransmits";
     const traffic = { srttUs: 250 };

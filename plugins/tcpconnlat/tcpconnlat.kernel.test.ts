@@ -105,7 +105,7 @@ describe("tcpconnlat", () => {
       assert.equal((await ends.one())[RETRANSMITS], moved["Tcp.RetransSegs"]);
     });
 
-    it("reports a connect whose process was killed as no success", async () => {
+    it("does not report a connect whose process was killed as a success", async () => {
       await using net = await pair();
       await net.b.rule("input", "tcp dport 9", "drop");
       const ends = new Ends(agent, net.a);
@@ -118,7 +118,7 @@ describe("tcpconnlat", () => {
       );
     });
 
-    it("reports what fails without a SYN: no route, not permitted", async () => {
+    it("reports attempts that fail without a SYN: no route, not permitted", async () => {
       await using netns = await Netns.create();
       const ends = new Ends(agent, netns);
       const unrouted = one(await run(netns, "attempt", { address: "10.99.0.2" }), "end");
@@ -135,7 +135,7 @@ describe("tcpconnlat", () => {
       assert.deepEqual([row["network.type"], row["wirespan.connection.mapped"]], ["ipv4", true]);
     });
 
-    it("reports once that no local port was free", async () => {
+    it("reports the lack of a free local port once", async () => {
       await using net = await pair();
       await net.a.sysctl({ "net.ipv4.ip_local_port_range": "50000 50000" });
       const ends = new Ends(agent, net.a);
@@ -164,7 +164,7 @@ describe("tcpconnlat", () => {
       assertAttempt((await ends.all(2))[1]!, refused, "connection_refused", ECONNREFUSED);
     });
 
-    it("reports what was closed before an answer as aborted", async () => {
+    it("reports an attempt that was closed before an answer as aborted", async () => {
       await using net = await pair();
       await net.b.rule("input", "tcp dport 9", "drop");
       const ends = new Ends(agent, net.a);
@@ -218,7 +218,7 @@ describe("tcpconnlat", () => {
     });
 
     /**
-     * The attempt of the second connection: what its row says, and how often its SYN was retransmitted. A rule with
+     * The attempt of the second connection: its row, and how often its SYN was retransmitted. A rule with
      * this verdict is there when it sends its first data, until it has met one packet.
      */
     async function deferred(
@@ -271,7 +271,7 @@ describe("tcpconnlat", () => {
     });
   });
 
-  it("with a minimum shows only what took longer, without a round trip that may be a wait", async () => {
+  it("with a minimum shows only slower attempts, without round-trip times that may include a wait", async () => {
     await using net = await pair();
     await using agent = await startAgent(["trace", "tcpconnlat", "500.5", "--json"]);
     const ends = new Ends(agent, net.a);

@@ -1,4 +1,4 @@
-// bcc's view of tcpconnlat, and the outcome, without which a refusal reads like a fast connection.
+// bcc's view of tcpconnlat, with the outcome, without which a refusal looks like a fast connection.
 import * as column from "../../core/plugin/trace/columns.ts";
 import { options } from "../../core/plugin/trace/options.ts";
 import type { TraceView } from "../../core/plugin/trace/view.ts";

@@ -82,7 +82,7 @@ export default plugin({
     const stateOf = (state: number) => (state ? TCP_STATES[state] : undefined);
     const rejected = new Map<string, number>();
 
-    /** The kernel has no event for rejected connections: one event reports all since the last time. */
+    /** The kernel has no event for rejected connections, so one event reports all of them since the last time. */
     function reportListener(key: ListenerKey, packets: number): void {
       const id = `${key.netnsCookie} ${key.port} ${key.workload}`;
       const { resource, executable } = identity.workload(key.workload);
@@ -162,7 +162,7 @@ const hex = (word: number) => word.toString(16).padStart(8, "0");
 const placeOf = (kernel: Kernel, word: number, high: number) =>
   kernel.symbol(word, high) ?? `0x${hex(high)}${hex(word)}`;
 
-/** The stack from the location that dropped the packet outwards: the frames within are the tracepoint's own. */
+/** The stack from the function that dropped the packet outwards, without the tracepoint's own frames. */
 function stackOf({ stack, frames, location }: Drop, kernel: Kernel): string {
   const all = Array.from({ length: frames }, (_, i) => [stack[2 * i]!, stack[2 * i + 1]!] as const);
   const first = all.findIndex(([word, high]) => word === location[0] && high === location[1]);

@@ -1,4 +1,4 @@
-// What the kernel frees with a reason although it is not a loss, and real losses.
+// Packets that the kernel frees with a reason although they are not lost, and real losses.
 import assert from "node:assert/strict";
 import { Drops, hold, segments } from "../../test/support/drops.ts";
 import { Netns, needsRoot } from "../../test/support/netns.ts";
@@ -62,7 +62,7 @@ describe("tcpdrop: what is a drop", () => {
   });
 
   it("of TIME_WAIT: the last data and FIN again, none; new data, one", async () => {
-    // Its answers would be answered with an RST, which ends it.
+    // Its answers would cause an RST, which would end the connection.
     const mute = await net.a.rule("output", "tcp flags & rst == rst", "drop");
     let to = "";
     const rows = await drops.during([net.a], async () => {

@@ -162,7 +162,7 @@ static __always_inline void count_listener(struct sock *sk, const struct conn *c
 		if (others)
 			__sync_fetch_and_add(&discards->others, others);
 	}
-	/* Read after sk_drops, so that a packet that is being discarded is not counted as a ListenDrop. */
+	/* Read after sk_drops, so that a packet that is just being discarded is not counted as a ListenDrop. */
 	others = *(const volatile u64 *)&discards->others;
 	now = drops > others ? drops - others : 0;
 	/* Only one of sweep and close can move the mark and add the difference. */

@@ -19,7 +19,7 @@ interface Found {
   readonly turnedAway: number;
 }
 
-/** Rejected clients retry again and again, so they are ended. */
+/** Rejected clients keep retrying, so they are ended. */
 async function patiently(work: Promise<unknown>): Promise<void> {
   await work.catch(() => {});
 }
@@ -47,7 +47,7 @@ describe("tcpdrop: what listeners reject", () => {
     await net[Symbol.asyncDispose]();
   });
 
-  /** What the server's namespace counted, and what was reported about it. */
+  /** The counters of the server's namespace, and what was reported about it. */
   async function found(work: () => Promise<unknown>): Promise<Found> {
     // A previous namespace may have had the same number.
     const before = await drops.turnedAway(net.b);
@@ -69,7 +69,7 @@ describe("tcpdrop: what listeners reject", () => {
     return { moved, rows, turnedAway };
   }
 
-  /** Exactly ListenDrops, and no packet of it as a drop as well. */
+  /** Asserts that exactly ListenDrops were reported, and none of these packets as a drop as well. */
   function assertTurnedAway(
     { moved, rows, turnedAway }: Found,
     others: Readonly<Record<string, number>> = {},

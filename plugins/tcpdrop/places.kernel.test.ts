@@ -11,7 +11,7 @@ const WAY = "network.io.direction";
 const DEVICE = "network.interface.name";
 const RST = "tcp flags & rst == rst";
 
-/** A rule on what a device receives, before IP sees it; how many packets it has dropped. */
+/** A rule that drops what a device receives, before IP sees it; counts the packets that it has dropped. */
 async function early(netns: Netns, device: string, match: string): Promise<() => Promise<number>> {
   const table = `early_${device}`;
   await netns.run("nft", `add table netdev ${table}`);

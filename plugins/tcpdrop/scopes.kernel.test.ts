@@ -123,7 +123,7 @@ describe("tcpdrop of connections that are bound to an interface", () => {
       const { lost_tuples: lost = 0, opened_connections: opened = 0 } = drops.watched.counters();
       return { lost, opened };
     };
-    // Connections of this host that end meanwhile make room.
+    // Connections of this host that end during the test make room.
     for (let left = 5; ; left--) {
       fill();
       const before = counted();

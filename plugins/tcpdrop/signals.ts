@@ -2,7 +2,7 @@
 import { CONNECTION, IN_TRACE, NETNS, TCP_STATE, WORKLOAD } from "../../core/plugin/semconv.ts";
 import type { AttributeSpecs, Requirement, Signals } from "../../core/plugin/signals.ts";
 
-/** The kernel has no reason for what listeners reject. */
+/** The kernel has no reason for connections that listeners reject. */
 export const LISTEN_DROP = "LISTEN_DROP";
 
 const REASON = {
@@ -29,12 +29,12 @@ const of = <S extends AttributeSpecs>(specs: S, requirement: Requirement) =>
     readonly [K in keyof S]: Omit<S[K], "requirement"> & { readonly requirement: "conditional" };
   };
 
-/** Of the connection, if there is one. */
+/** Attributes of the connection, if there is one. */
 const ANY_CONNECTION = of(CONNECTION, "conditional");
 
 const END = { address: "address", port: "port; absent if the TCP header could not be read" } as const;
 
-/** What the event has of the packet. */
+/** Attributes of the packet. */
 export const PACKET = {
   "network.transport": ANY_CONNECTION["network.transport"],
   "network.type": ANY_CONNECTION["network.type"],

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// TCP packets that the kernel drops, and why; and what listeners reject, for which there is no event.
+// TCP packets that the kernel drops, and why; and connections that listeners reject, for which there is no event.
 // Hooks: tp_btf/kfree_skb, tp_btf/inet_sock_set_state (in the tracker's chain), iter/bpf_sk_storage_map.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
@@ -215,7 +215,7 @@ static __always_inline void see_listener_close(struct sock *sk, int old, int new
 
 STATE_PROGRAM(on_listener_close, WANTS(LISTEN), see_listener_close)
 
-/* Moves the listeners' sums. */
+/* Updates the listeners' sums. */
 static __always_inline void see_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct sock *sk = ctx->sk;

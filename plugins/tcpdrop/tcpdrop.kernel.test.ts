@@ -183,7 +183,7 @@ describe("tcpdrop", () => {
   it("names the connection and its owner if data arrives after the reader has closed", async function () {
     if (native.tracepointArity("kfree_skb") < 4) this.skip();
     await using net = await pair();
-    // As long as the closed socket itself waits, and not a TIME_WAIT socket in its place, which has no owner.
+    // While the closed socket itself waits, rather than the TIME_WAIT socket that replaces it and has no owner.
     await net.b.sysctl({ "net.ipv4.tcp_fin_timeout": 120 });
     await using agent = await watch([net.a, net.b]);
     const said = await run(net.a, "late", { server: net.b, address: addresses.b });
@@ -206,7 +206,7 @@ describe("tcpdrop", () => {
     const rows = await drops(agent);
     const [row] = rows;
     assert.equal(rows.length, 1);
-    // Until its own acknowledgement the closed socket exists; after that TIME_WAIT is in its place.
+    // The closed socket exists until its FIN is acknowledged; after that a TIME_WAIT socket replaces it.
     const aborted = moved["TcpExt.TCPAbortOnData"] === 1;
     assert.equal(row![REASON], aborted ? "TCP_ABORT_ON_DATA" : "NOT_SPECIFIED");
     assert.equal(row!["source.address"], addresses.a);

@@ -20,7 +20,7 @@ async function dropped(rule: Rule): Promise<void> {
   while ((await rule.packets()) < 2) await delay(20);
 }
 
-/** Those that the rule dropped, all of them reported. */
+/** The packets that the rule dropped, all of which must be reported. */
 async function drops(watched: Watch, rule: Rule): Promise<readonly Kept[]> {
   const told = () => watched.events.filter(({ name }) => name === "wirespan.tcp.packet.drop");
   const packets = await rule.end();

@@ -21,7 +21,7 @@ describe("tcplife of attempts to connect", () => {
   before(async function () {
     needsRoot(this);
     await build();
-    // Room for what other tests do meanwhile.
+    // Room for what other tests do at the same time.
     agent = await startAgent(["trace", "tcplife", "--json", "--set", "ring.core=64MiB"]);
   });
 

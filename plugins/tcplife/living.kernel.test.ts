@@ -42,7 +42,7 @@ function io(metrics: readonly Metric[]): Moved {
   return { sent: of("transmit"), received: of("receive") };
 }
 
-/** Collects until that much has moved; throws where it is ever more. */
+/** Collects until that much has been transferred; throws if it is ever more. */
 async function untilMoved(seen: Watch, expected: Moved): Promise<void> {
   for (const end = performance.now() + 20_000; performance.now() < end; await delay(20)) {
     const found = io(await seen.collect());
@@ -153,7 +153,7 @@ describe("tcplife's sums", () => {
       mkdirSync(join(folder, "bin"));
       copyFileSync("/bin/bash", join(folder, "bin/1"));
       for (let i = 2; i <= many; i++) linkSync(join(folder, "bin/1"), join(folder, `bin/${i}`));
-      // Nobody listens: attempts have rows too.
+      // Nothing listens there: attempts have rows, too.
       const each = '"$i" -c ": >/dev/tcp/127.0.0.1/9" 2>/dev/null';
       await netns.run("bash", "-c", `for i in ${folder}/bin/*; do ${each}; done; true`);
     } finally {

@@ -128,7 +128,7 @@ static __always_inline bool is_due(struct sock *sk, const struct conn *c, u64 no
 	return true;
 }
 
-/* Adds what open connections transferred since the last time, in every network namespace. */
+/* Adds what open connections have transferred since the last time, in every network namespace. */
 static __always_inline void see_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct sock *sk = ctx->sk;

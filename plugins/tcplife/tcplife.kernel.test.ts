@@ -28,7 +28,7 @@ describe("tcplife", () => {
   before(async function () {
     needsRoot(this);
     await build();
-    // Room for what other tests do meanwhile.
+    // Room for what other tests do at the same time.
     agent = await startAgent(["trace", "tcplife", "--json", "--set", "ring.core=64MiB"]);
   });
 

@@ -4,7 +4,7 @@ import type { AttributeSpecs, Signals } from "../../core/plugin/signals.ts";
 
 /** By the result of __tcp_retransmit_skb: a negative errno, or a positive code of the device's queue (NET_XMIT_DROP). */
 const TYPES = {
-  // Its first copy is still in a queue of this host.
+  // Its first copy is still in a queue on this host.
   "-16": "queued",
   // The receiver's window has no room for it.
   "-11": "window_closed",
@@ -59,7 +59,7 @@ const FAILURE = {
 
 const SERIES = { ...WORKLOAD, ...TYPE, ...TCP_STATE } as const satisfies AttributeSpecs;
 
-/** What the event has beside the connection's attributes. */
+/** What the event has in addition to the connection's attributes. */
 export const SEGMENT = {
   ...TYPE,
   ...TCP_STATE,

@@ -32,7 +32,7 @@ function segments(rows: readonly Row[]): Record<string, number> {
   return sums;
 }
 
-/** What the kernel counted by class, of those that occurred. */
+/** The kernel's counts by class, for the classes that occurred. */
 function classes(moved: Readonly<Record<string, number>>): Record<string, number> {
   const counted = {
     tlp: moved["TcpExt.TCPLossProbes"],
@@ -117,7 +117,7 @@ describe("tcpretrans", () => {
       assert.equal(one(said, "end", "server").received, 101_000);
     });
     const sums = segments(await events(agent));
-    // The first one did; later ones, if any, may have had none.
+    // The first one had it; later ones, if any, may not.
     assert.ok((sums.tlp ?? 0) < moved["TcpExt.TCPLossProbes"]!, `${sums.tlp} probes reported`);
     assert.equal(
       Object.values(sums).reduce((sum, n) => sum + n, 0),

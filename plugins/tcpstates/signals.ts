@@ -10,7 +10,7 @@ const STATE = {
   },
 } as const satisfies AttributeSpecs;
 
-/** What the event has beside the connection's attributes. */
+/** What the event has in addition to the connection's attributes. */
 export const STATES = {
   "network.connection.state": {
     ...STATE["network.connection.state"],

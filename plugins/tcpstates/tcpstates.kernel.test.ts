@@ -105,7 +105,7 @@ describe("tcpstates", () => {
     const ends = new Ends(agent, netns);
     await run(netns, "clientCloses");
     const { opener, acceptor } = await changes(ends, 12);
-    // What a program does itself, it does in its own context.
+    // What a program does itself happens in its own context.
     const context = (rows: readonly Row[], state: string) =>
       rows.find((row) => row[STATE] === state)?.[CONTEXT];
     assert.deepEqual([context(opener, "syn_sent"), context(opener, "fin_wait_1")], ["pcli", "pcli"]);

@@ -3,7 +3,7 @@ import { parseCidr } from "../../core/plugin/address.ts";
 import { WirespanError } from "../../core/plugin/errors.ts";
 import type { ConstantStruct, InputRow } from "../../core/plugin/plugin.ts";
 
-/** The name of what is in no subnet of the list. */
+/** The name for traffic in none of the listed subnets. */
 export const OTHER = "other";
 /** Maximum number of names in the program, including that one (NAMES in tcpsubnet.bpf.c). */
 const MOST = 1024;

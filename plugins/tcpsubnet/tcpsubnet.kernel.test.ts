@@ -21,7 +21,7 @@ function settingsOf(subnets: readonly string[], ...namespaces: readonly Netns[])
   };
 }
 
-/** A watch with one list of subnets that observes the sockets of some namespaces only. */
+/** An engine with one list of subnets that observes only the sockets of some namespaces. */
 function watchSubnets(subnets: readonly string[], ...namespaces: readonly Netns[]): Promise<Watch> {
   return watch(["tcpsubnet"], settingsOf(subnets, ...namespaces));
 }
@@ -65,7 +65,7 @@ function keyOf(metric: string, attributes: AnyAttributes): keyof Sums | keyof ty
   return transmit ? "sent" : "received";
 }
 
-/** The last acknowledgement may still be in flight when the programs have ended: not more, but maybe later. */
+/** The last acknowledgement may still be in flight when the programs have ended, so the sums may be late, but never too high. */
 async function assertSums(watched: Watch, expected: Readonly<Record<string, Sums>>): Promise<void> {
   for (const end = performance.now() + 5000; performance.now() < end; await delay(20)) {
     try {
@@ -230,7 +230,7 @@ describe("tcpsubnet", () => {
       while ((await output.packets()) < 2) await delay(20);
       lostOut = await output.end();
       await held.done();
-      // The refused SYN has no socket at net.b, and its answer is taken at net.a.
+      // The refused SYN has no socket at net.b, and the answer is accepted at net.a.
       await run(net.a, "attempt", { address: addresses.b });
     });
     // Duplicates, because the acknowledgement was late.

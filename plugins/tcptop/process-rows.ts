@@ -42,7 +42,7 @@ export function less(all: Bytes, before: Bytes | undefined): Bytes {
   return { sent: all.sent - before.sent, received: all.received - before.received };
 }
 
-/** Outlives the table that it is read from. */
+/** A copy that outlives the table that it is read from. */
 function copyOf({ pid, tid, uid, cgroups, cgroupId, mntns, workload, startedAt, comm, exe }: Task): Task {
   return { pid, tid, uid, cgroups, cgroupId, mntns, workload, startedAt, comm, exe };
 }

@@ -21,7 +21,7 @@ interface Bytes {
   readonly received: number;
 }
 
-/** A watch that observes the sockets of some namespaces only; more settings of tcptop by name. */
+/** An engine that observes only the sockets of some namespaces; `more`: additional settings of tcptop by name. */
 function watchTop(
   settings: Readonly<Record<string, string | number>>,
   ...namespaces: readonly Netns[]
@@ -48,7 +48,7 @@ async function series(watched: Watch): Promise<Readonly<Record<string, Bytes>>> 
   return found;
 }
 
-/** The last acknowledgement may still be in flight when the programs have ended: not more, but maybe later. */
+/** The last acknowledgement may still be in flight when the programs have ended, so the sums may be late, but never too high. */
 async function assertSeries(watched: Watch, expected: Readonly<Record<string, Bytes>>): Promise<void> {
   const all = { rest: { sent: 0, received: 0 }, ...expected };
   for (const end = performance.now() + 5000; performance.now() < end; await delay(20)) {
@@ -139,7 +139,7 @@ describe("tcptop", () => {
     const held = netns.spawn(process.execPath, ["-e", opens], { stdio: ["pipe", "pipe", "inherit"] });
     try {
       await once(held.stdout!, "data");
-      // What waits for its owner waits for one second.
+      // Bytes that wait for their owner wait for one second.
       await delay(1100);
       const sum = (name: string) =>
         watched.events.reduce((bytes, { attributes }) => bytes + (attributes[name] as number), 0);

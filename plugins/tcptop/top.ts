@@ -33,7 +33,7 @@ const HALF = 60;
 const MARGIN = 2;
 /** Seconds after which the series of an idle process ends. */
 const IDLE = 300;
-/** Two collections may follow each other immediately: the rate of such an interval means nothing. */
+/** Two collections may follow each other immediately; the rate of such an interval is meaningless. */
 const SHORTEST = 1;
 
 /**

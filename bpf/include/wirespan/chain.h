@@ -2,14 +2,14 @@
 #pragma once
 
 /*
- * At a connection's change of state one chain of programs runs, each of which calls the next: the tracker's first, one
- * of each plugin that wants changes of this kind, the tracker's emitter. core/bridge/tail-chain.ts joins them. So the
- * kernel enters one program instead of one per plugin, and a plugin sees only TCP sockets that are known and not
+ * At a connection's change of state one chain of programs runs, each of which calls the next: first the tracker's, then
+ * one of each plugin that wants changes of this kind, then the tracker's emitter. core/bridge/tail-chain.ts joins them. So
+ * the kernel enters one program instead of one per plugin, and a plugin sees only TCP sockets that are known and not
  * excluded. docs/architecture.md compares alternatives.
  *
  * The kernel does not enter a program that is already running on this CPU. A packet can interrupt one in a system
- * call, and a softirq then handles hundreds: the tracker has a second program, entered next, which leads the events
- * that the first was not entered for into the same chain (second_program.h). A plugin's program may thus interrupt
+ * call, and a softirq then handles hundreds. Therefore the tracker has a second program, entered next, which feeds the
+ * events that the first was not entered for into the same chain (second_program.h). A plugin's program may thus interrupt
  * itself, once: `is_nested` of its struct conn shows it, and per-CPU scratch memory must be kept apart.
  */
 #include <wirespan/conn.h>
@@ -18,7 +18,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-/* For a connection over loopback, whose two ends change state ten times: 1, 1, 2, 2 and 4 of these. */
+/* The two ends of a loopback connection change state ten times: 1, 1, 2, 2 and 4 times in these ways. */
 enum change_kind {
 	CHANGE_OPEN,
 	/* Into or out of LISTEN: a listener, or a connection that it has received. */
@@ -44,7 +44,7 @@ static __always_inline enum change_kind change_of(int old, int new)
 	return new == TCP_SYN_SENT ? CHANGE_OPEN : CHANGE_OTHER;
 }
 
-/* What is next at a change of each kind. */
+/* The next program for each kind of change. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, CHANGES);
@@ -56,7 +56,7 @@ struct {
 	if ((wants)&1u << (kind) && (change) == (kind)) \
 	bpf_tail_call_static(ctx, &next_program, (u32)(kind))
 
-/* Does not return if there is a next one. `wants`: the kinds that may come here; constants make the call a jump. */
+/* Does not return if there is a next one. `wants`: the kinds that may get here; constants make the call a jump. */
 #define CALL_NEXT(ctx, wants, old, new)                         \
 	do {                                                    \
 		enum change_kind change_ = change_of(old, new); \

@@ -70,7 +70,7 @@ struct conn {
 	u64 accepted_at;
 	u64 closed_at;
 	struct endpoints ends;
-	/* The opener; of an accepted connection, see `owner_source`. */
+	/* The opener; for an accepted connection see `owner_source`. */
 	struct task owner;
 	/* The last that sent or received, the one that closed, and the one that accepted. */
 	struct actor user;
@@ -110,7 +110,7 @@ struct conn {
 	bool ended_unseen;
 	/* That end has not been reported yet. */
 	bool found_end;
-	/* The opener is on this host too, */
+	/* The opener is on this host, too, */
 	bool peer_is_here;
 	/* and its span is certain to be sent, so that the acceptor's span can be its child. */
 	bool opener_is_promised;

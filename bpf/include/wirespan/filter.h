@@ -200,7 +200,8 @@ static __always_inline bool asks_owner(const volatile struct match *m)
 
 /*
  * Whether the result of the filter is final once a connection is established: it does not depend on how the connection
- * ends, on what others may still write into their maps, or on an acceptor, who may still change.
+ * ends, on what other programs may still write into their maps, or on the owner of an accepted connection, which may
+ * still change.
  */
 static __always_inline bool is_settled(const volatile struct filter *f, const struct conn *c)
 {
