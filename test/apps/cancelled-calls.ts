@@ -1,5 +1,5 @@
-// gRPC calls that are cancelled at any moment: takes the endpoint and the number of seconds, prints how many there
-// were.
+// Makes gRPC calls that are cancelled at any moment. Arguments: the endpoint and the number of seconds. Prints the
+// number of calls.
 import { type ClientHttp2Session, connect } from "node:http2";
 import { Call } from "../../exporters/otlp/deliver/grpc-call.ts";
 

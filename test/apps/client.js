@@ -14,7 +14,7 @@ asked.on("socket", (socket) => {
     console.log(JSON.stringify({ app: "node", role: "client", pid: process.pid, event: "end", ...ends, ...bytes }));
   });
 });
-// As long as a small program runs: an agent on a busy machine can still read its identity.
+// Lives as long as a small program does, so that an agent on a busy machine can still read its identity.
 asked.on("close", () => setTimeout(() => {}, 200));
 asked.on("response", (response) => response.resume());
 asked.end("q".repeat(1000));

@@ -12,5 +12,5 @@ connection.sock = Counted.of(connection.sock, "client")
 connection.request("POST", "/", b"q" * 1000, {"connection": "close"})
 connection.getresponse().read()
 connection.close()
-# As long as a small program runs: an agent on a busy machine can still read what it is.
+# Lives as long as a small program does, so that an agent on a busy machine can still read its identity.
 time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""A socket that counts its bytes and says them when it closes, under http.server and http.client alike."""
+"""A socket that counts its bytes and prints them when it closes, for http.server and http.client alike."""
 
 import json
 import os

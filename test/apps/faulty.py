@@ -1,4 +1,4 @@
-"""Servers of the tests of the page that do not serve: `faulty.py unattended|exhausted PORT`."""
+"""Servers that do not serve, for the tests of the page: `faulty.py unattended|exhausted PORT`."""
 
 import resource
 import socket

@@ -1,5 +1,5 @@
-// Requests one after the other over one connection that is kept alive: keepalive.js ADDRESS PORT COUNT.
-// Then it waits for its standard input's end, the connection open.
+// Sends requests in sequence over one keep-alive connection: keepalive.js ADDRESS PORT COUNT. Then it keeps the
+// connection open until its standard input ends.
 import { Agent, request } from "node:http";
 
 const [host, port, count] = process.argv.slice(2);

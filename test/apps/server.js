@@ -1,4 +1,4 @@
-// An ordinary HTTP server: server.js ADDRESS. Ends with its standard input.
+// An ordinary HTTP server: server.js ADDRESS. Ends when its standard input is closed.
 import { createServer } from "node:http";
 
 const say = (line) => console.log(JSON.stringify({ app: "node", role: "server", pid: process.pid, ...line }));

@@ -1,4 +1,4 @@
-"""An HTTP server such as anyone writes: server.py ADDRESS. Ends with its standard input."""
+"""An ordinary HTTP server: server.py ADDRESS. Ends when its standard input is closed."""
 
 import socket
 import sys

@@ -1,6 +1,6 @@
-// A client or a server of the tests of the page: `staged.mjs serve PORT [reset|leak|echo|backlog N]`,
+// A client or a server for the tests of the page: `staged.mjs serve PORT [reset|leak|echo|backlog N]`,
 // `staged.mjs ask HOST PORT PER_SECOND [leave|chat]`, `staged.mjs push HOST PORT`.
-// A client prints a line of JSON when it is ended: how many attempts it made, and how many of them failed or were reset.
+// When a client is stopped it prints a line of JSON: how many attempts it made, and how many of them failed or were reset.
 import { createServer, connect } from "node:net";
 
 const [what, ...rest] = process.argv.slice(2);
@@ -10,7 +10,7 @@ if (what === "serve") {
   const server = createServer({ allowHalfOpen: how === "leak" }, (socket) => {
     socket.on("error", () => {});
     if (how === "echo") return socket.pipe(socket);
-    // It never closes what its client has closed.
+    // It never closes connections that its client has closed.
     if (how === "leak") return socket.once("data", () => socket.write("answer\n"));
     socket.once("data", () => {
       if (how !== "reset") return socket.end("answer\n");
@@ -61,7 +61,7 @@ if (what === "serve") {
       console.log(JSON.stringify(counts));
       clearInterval(end);
     }, 50);
-    // Requests to a stopped server time out.
+    // Requests to a suspended server time out.
     setTimeout(() => {
       for (const socket of open) socket.destroy();
     }, 1000);

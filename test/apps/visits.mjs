@@ -1,5 +1,5 @@
-// Visitors of a web server: `visits.mjs URL PER_SECOND`. Each opens a few pages over one connection and leaves. Prints
-// a line of JSON when it is ended: how many visits there were, and how many failed.
+// Visitors of a web server: `visits.mjs URL PER_SECOND`. Each loads a few pages over one connection and leaves. Prints
+// a line of JSON when it is stopped: how many visits there were, and how many failed.
 import { Agent, get } from "node:http";
 
 const PAGES = 4;

@@ -13,7 +13,7 @@ import { attributesOf, type Span, type Under } from "./otlp.ts";
 
 const LANGUAGES: readonly Language[] = ["node", "python", "go"];
 
-/** The span of the end that an application reported. */
+/** The span for the end that an application reported. */
 function find(spans: readonly Under<Span>[], end: AppEnd): Under<Span> | undefined {
   return spans.find(({ item }) => {
     const a = attributesOf(item.attributes);

@@ -1,4 +1,4 @@
-// The Collector of docs/backends.md that balances, with its file unchanged except for addresses: two agents send to it, one at each
+// The balancing Collector of docs/backends.md, with its file unchanged except for addresses. Two agents send to it, one at each
 // end of every connection.
 import assert from "node:assert/strict";
 import { startAgent } from "../support/agent.ts";

@@ -19,7 +19,7 @@ import {
 import { freePorts } from "./ports.ts";
 import { Service } from "./service.ts";
 
-/** Milliseconds after which what it has acknowledged is in its files, on a busy machine too (flush_interval is 50 ms). */
+/** Milliseconds after which acknowledged requests are in its files, even on a busy machine (flush_interval is 50 ms). */
 const BEHIND = 300;
 
 /** A running Collector. Dispose of it with `await using`. */
@@ -28,7 +28,7 @@ export class Collector implements AsyncDisposable {
   readonly grpc: string;
   /** `http://127.0.0.1:PORT`, for OTLP over HTTP: protobuf and JSON. */
   readonly http: string;
-  /** For stopping, killing and starting it again on the same ports; what was written stays. */
+  /** To stop, kill and restart it on the same ports; what was written is kept. */
   readonly service: Service;
   readonly #file: string;
 
@@ -39,7 +39,7 @@ export class Collector implements AsyncDisposable {
     this.http = http;
   }
 
-  /** Every request taken so far, in order of arrival. */
+  /** Every request accepted so far, in order of arrival. */
   async requests(): Promise<OtlpRequest[]> {
     await sleep(BEHIND);
     const text = await readFile(this.#file, "utf8").catch(() => "");

@@ -29,7 +29,7 @@ export interface Stage extends AsyncDisposable {
   readonly time: number;
 }
 
-/** Both stores with both kinds of histograms; Prometheus evaluates the rules of a file. */
+/** Both stores, each with both kinds of histograms; Prometheus evaluates the rules in a file. */
 async function startStores(made: AsyncDisposableStack, rules: string): Promise<StagedStore[]> {
   const started = (["prometheus", "victoria"] as const).flatMap((kind) =>
     (["exponential", "explicit"] as const).map(async (histograms) => {
@@ -71,7 +71,7 @@ ${exporters.join("\n")}
 `;
 }
 
-/** Takes half a minute. `rules`: the rule file. */
+/** Stages everything, which takes half a minute. `rules`: the rule file. */
 export async function stageDashboards(rules: string): Promise<Stage> {
   await using made = new AsyncDisposableStack();
   const stores = await startStores(made, rules);

@@ -20,7 +20,7 @@ function startExample(name: string, netns: Netns, env: Readonly<Record<string, s
   const settings = {
     WIRESPAN_METRICS_INTERVAL: "500ms",
     WIRESPAN_CONTROL_SOCKET: "",
-    // Only this test's processes: others may run the same programs.
+    // Only this test's processes, since other tests may run the same programs.
     WIRESPAN_FILTER_INCLUDE_NETNS: String(statSync(netns.path).ino),
     ...env,
   };

@@ -1,4 +1,4 @@
-// Exemplars as a real Collector and a real Prometheus get them from the agent: each refers to an exported span.
+// Exemplars that a real Collector and a real Prometheus receive from the agent: each refers to an exported span.
 import assert from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -49,7 +49,7 @@ describe("exemplars in a Collector's file", () => {
     ["cumulative", "explicit", "json", 1],
     ["delta", "explicit", "protobuf", 0.25],
   ] as const) {
-    it(`are of exported spans and lie in their intervals and buckets (${temporality}, ${histograms}, ${encoding}, ratio ${ratio})`, async () => {
+    it(`refer to exported spans, and are in their intervals and buckets (${temporality}, ${histograms}, ${encoding}, ratio ${ratio})`, async () => {
       await using collector = await startCollector();
       await using netns = await Netns.create();
       const config = `version: 1

@@ -1,4 +1,4 @@
-// The real backends that the tests know, and where their programs are on this machine.
+// The real backends that the tests use, and where to find their programs on this machine.
 import { execFileSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { homedir } from "node:os";

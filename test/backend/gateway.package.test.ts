@@ -1,4 +1,4 @@
-// The Collector of docs/backends.md that samples, with its file unchanged except for addresses and waiting times.
+// The sampling Collector of docs/backends.md, with its file unchanged except for addresses and waiting times.
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { startAgent } from "../support/agent.ts";
@@ -25,7 +25,7 @@ describe("a Collector as gateway", function () {
     await build();
   });
 
-  it("keeps traces with errors and retransmits whole, a tenth of the rest, and all metrics", async () => {
+  it("keeps whole traces with errors and retransmits, a tenth of the rest, and all metrics", async () => {
     await using sink = await OtlpSink.start("grpc");
     await using prometheus = await startPrometheus();
     const gateway = await startExampleCollector("gateway", ({ processors, exporters }) => {

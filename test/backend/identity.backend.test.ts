@@ -26,7 +26,7 @@ function start(netns: Netns, store: MetricStore, host?: string): Promise<Agent> 
   });
 }
 
-/** What the processes of one replica have counted themselves. */
+/** What the processes of one replica have counted. */
 interface Truth {
   readonly connections: number;
   /** By program, then by direction. */
@@ -40,7 +40,7 @@ interface Replica {
   readonly up: number;
 }
 
-/** A connection whose both ends live long enough for an agent on a busy machine to read them. */
+/** A connection both of whose ends live long enough for an agent on a busy machine to read them. */
 async function hold(netns: Netns, options: Options): Promise<readonly Line[]> {
   await using running = await begin(netns, "held", { ...options, down: 500 });
   await running.until("opened");
@@ -65,7 +65,7 @@ async function work(netns: Netns, { cgroup, version, count, up }: Replica, more 
   return { connections: count, bytes: { pcli: sums("client"), psrv: sums("server") } };
 }
 
-/** The values of a metric by all labels but the instance: in each set one value for each instance. */
+/** The values of a metric by all labels except the instance; each set has one value for each instance. */
 async function byLabels(store: MetricStore, query: string): Promise<readonly (readonly Sample[])[]> {
   const samples = await store.query(query);
   const labels = ({ instance: _, service_instance_id: __, ...others }: Sample["metric"]) =>

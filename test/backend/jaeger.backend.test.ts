@@ -1,4 +1,4 @@
-// Jaeger's warnings about our traces, through the interface of its pages and its newer one: none.
+// Jaeger has no warnings about our traces, neither in the API of its pages nor in its newer one.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { startAgent } from "../support/agent.ts";
@@ -12,11 +12,11 @@ import { type Jaeger, type ShownTrace, startJaeger, WARNINGS } from "./jaeger.ts
 import { attributesOf } from "./otlp.ts";
 
 const COUNT = 300;
-/** As many at once, each with a server of its own: the acceptor closes first, the opener closes first. */
+/** Cases that run at once, each with its own server: the acceptor or the opener closes first. */
 const CASES = { 7301: "serverCloses", 7302: "clientCloses", 7303: "clientCloses" } as const;
 const PORTS = Object.keys(CASES).map(Number);
 
-/** Two-ended connections of several lengths, and attempts that are refused. */
+/** Connections of several durations with both ends here, and attempts that are refused. */
 async function traffic({ a, b }: Pair): Promise<void> {
   const options = { server: b, address: addresses.b, count: COUNT / PORTS.length };
   await Promise.all(
@@ -56,7 +56,7 @@ describe("traces in Jaeger", () => {
     await build();
   });
 
-  /** All traces of the traffic, by a service of theirs that they all have. */
+  /** All traces of the traffic, found by a service that they all contain. */
   async function traced(
     filter: (net: Pair) => string,
     { service, traces, spans }: { service: string; traces: number; spans: number },

@@ -27,7 +27,7 @@ export class Jaeger implements AsyncDisposable {
   readonly grpc: string;
   /** `http://127.0.0.1:PORT`, for OTLP over HTTP: protobuf and JSON. */
   readonly http: string;
-  /** For stopping, killing and starting it again on the same ports; its spans are then gone. */
+  /** To stop, kill and restart it on the same ports; its spans are then gone. */
   readonly service: Service;
   /** `http://127.0.0.1:PORT` of the query API. */
   readonly query: string;
@@ -46,7 +46,7 @@ export class Jaeger implements AsyncDisposable {
     return spansOf(result?.resourceSpans ?? []);
   }
 
-  /** Names of the services that it has spans of. */
+  /** Names of the services that have spans. */
   async services(): Promise<string[]> {
     return (((await this.#get("/api/services")) ?? {}) as { data?: string[] | null }).data ?? [];
   }

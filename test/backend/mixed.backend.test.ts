@@ -100,7 +100,7 @@ exporters:
   });
 
   it("have as many series as `config print` forecasts, within a tenth", () => {
-    // Interfaces of other namespaces, which filters of connections do not exclude, are not ours.
+    // Filters of connections do not exclude interfaces of other namespaces, which are not part of this test.
     const own = seriesOf(exports).filter(({ attributes }) => {
       const inode = attributes["wirespan.netns.inode"];
       return inode === undefined || inodes.has(inode);
@@ -129,7 +129,7 @@ exporters:
     );
   });
 
-  it("report each connection once, also one that carries many requests", () => {
+  it("report each connection once, even if it carries many requests", () => {
     const spans = exports.flatMap((each) =>
       each.signal === "traces"
         ? each.decoded.resourceSpans.flatMap((r) => r.scopeSpans.flatMap(({ spans }) => spans))

@@ -115,7 +115,7 @@ export interface ResourceSpans {
   readonly scopeSpans?: readonly { readonly scope?: Scope; readonly spans?: readonly Span[] }[];
 }
 
-/** One export request: exactly one of the three is there. */
+/** One export request: exactly one of the three is present. */
 export interface OtlpRequest {
   readonly resourceSpans?: readonly ResourceSpans[];
   readonly resourceMetrics?: readonly {

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 
 /**
- * `count` free ports of 127.0.0.1. They are below the range from which the kernel takes ports for outgoing
- * connections, so that a server can be stopped and get its port back.
+ * `count` free ports of 127.0.0.1. They are below the kernel's range for outgoing connections, so that a server can be
+ * stopped and get its port back.
  */
 export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>();

@@ -14,7 +14,7 @@ export interface Sample {
   readonly values?: readonly (readonly [number, string])[];
 }
 
-/** One series' exemplars as Prometheus' API returns them: a value's number as text, its time in Unix seconds. */
+/** One series' exemplars as Prometheus's API returns them: a value as text, its time in Unix seconds. */
 export interface StoredExemplars {
   readonly seriesLabels: Readonly<Record<string, string>>;
   readonly exemplars: readonly {
@@ -30,7 +30,7 @@ export class MetricStore implements AsyncDisposable {
   readonly otlpMetrics: string;
   /** Its remote-write endpoint; Prometheus only. */
   readonly remoteWrite: string;
-  /** For stopping, killing and starting it again on the same port. */
+  /** To stop, kill and restart it on the same port. */
   readonly service: Service;
   readonly #base: string;
 

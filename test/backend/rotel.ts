@@ -6,7 +6,7 @@ import { gunzipSync, inflateSync, zstdDecompressSync } from "node:zlib";
 import { freePorts } from "./ports.ts";
 import { Service } from "./service.ts";
 
-/** A span as Datadog's agent payload has it; times are nanoseconds. */
+/** A span as in Datadog's agent payload; times are nanoseconds. */
 export interface DatadogSpan {
   readonly service: string;
   readonly name: string;
@@ -89,7 +89,7 @@ export async function startRotel(intake: DatadogIntake, key: string): Promise<Ro
       `--datadog-exporter-api-key=${key}`,
       "--batch-timeout=100ms",
     ],
-    // It has no health page: its refusal of a GET shows that it listens.
+    // It has no health page, but its rejection of a GET shows that it listens.
     ready: `http://127.0.0.1:${http}/v1/traces`,
     status: 404,
   }));

@@ -1,4 +1,4 @@
-// Sampled traces in a real Collector: which ones they are, and that each span has the tracestate of its sampling.
+// Sampled traces in a real Collector: the right ones are kept, and each span has the tracestate of its sampling.
 import assert from "node:assert/strict";
 import { startAgent } from "../support/agent.ts";
 import { inodeOf } from "../support/connection-ends.ts";

@@ -24,7 +24,7 @@ describe("series in Prometheus", () => {
     needBackends(this, "prometheus");
   });
 
-  it("show the first that a counter counted, and end when what they are of has ended", async () => {
+  it("show the first events of a counter, and end when their subject has ended", async () => {
     await using store = await startPrometheus();
     await using netns = await Netns.create();
     await using _ = await startAgent([], {
@@ -50,7 +50,7 @@ exporters:
       return found?.values?.at(-1)?.[1] === `${COUNT}` && found.values;
     });
     assert.equal(first![1], "0");
-    // Not the agent's start, which may be further back than a query's range.
+    // Not the agent's start, which may be before a query's range.
     assert.ok(first![0] > running, `${first![0]} is before ${running}`);
     const backlog = `wirespan_tcp_accept_queue_limit{service_name="till",server_port="7777"}`;
     await until("the listener", async () => (await store.query(backlog)).length === 1);

@@ -1,4 +1,4 @@
-// A server process that belongs to one test: started, ready, stopped, and nothing left of it.
+// A server process for one test: starts it, waits until it is ready, stops it, and leaves nothing behind.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
@@ -54,7 +54,7 @@ export class Service implements AsyncDisposable {
     return this.#process?.pid;
   }
 
-  /** Starts it again on the same ports with the same files; resolves when it is ready. */
+  /** Restarts it on the same ports with the same files; resolves when it is ready. */
   async restart(): Promise<void> {
     await this.stop();
     const log = openSync(join(this.#folder, "log"), "a");
@@ -71,7 +71,7 @@ export class Service implements AsyncDisposable {
     });
   }
 
-  /** Ends it with SIGTERM, after 3 s with SIGKILL; does nothing while stopped. */
+  /** Ends it with SIGTERM, and after 3 s with SIGKILL; does nothing if it is stopped. */
   async stop(): Promise<void> {
     const timer = setTimeout(() => this.#process?.kill("SIGKILL"), 3_000);
     await this.#end("SIGTERM");

@@ -32,7 +32,7 @@ const SERVICES = { [PORTS.gateway]: "HTTP", [PORTS.stock]: "HTTPS" } as const;
 
 type Client = "node" | "python" | "go";
 
-/** A request of a client that has no SDK: its span is this. Times are nanoseconds. */
+/** A request of a client without an SDK, for which this is the span. Times are nanoseconds. */
 interface Request extends Range {
   readonly start: string;
   readonly end: string;
@@ -44,7 +44,7 @@ const lines = <T>(text: string): T[] =>
     .filter(Boolean)
     .map((line) => JSON.parse(line) as T);
 
-/** What is exported as OTLP for requests whose client has no SDK. */
+/** The OTLP export for requests whose client has no SDK. */
 function spansOf(service: string, requests: readonly Request[]): string {
   const attributes = Object.entries({
     "service.name": service,
@@ -99,7 +99,7 @@ describe("a shop over lossy links", function () {
   let told: {
     readonly retransmits: number;
     readonly suppressed: number;
-    /** Times that messages were shown to no program. */
+    /** How often messages were shown to no program. */
     readonly unseen: number;
     readonly spans: readonly Under<Span>[];
   };
@@ -230,7 +230,7 @@ exporters:
         if (item.attributes?.some(({ key }) => key === WARNINGS)) faults.v3.push(`${id} ${item.name}`);
       for (const { spanID, warnings } of shown?.spans ?? []) {
         const span = byId.get(spanID)!;
-        // Warnings about applications' own spans are not ours.
+        // Warnings about the applications' own spans are not caused by us.
         if (!span.scope.startsWith("wirespan.")) continue;
         const parent = byId.get(span.parentSpanId ?? "");
         const isLate = parent && span.endTimeUnixNano > parent.endTimeUnixNano;
@@ -252,7 +252,7 @@ exporters:
     assert.deepEqual(account.wrong, []);
     assert.deepEqual(account.unseen, []);
     assert.equal(account.missing.length, told.suppressed, JSON.stringify(account.missing));
-    // What a kernel hides is counted.
+    // Events that the kernel does not show are counted.
     assert.ok(told.unseen > 0 || account.hiddenLater === 0, `${account.hiddenLater} segments`);
     // The database driver logs no ranges: only the span and the service can be checked here.
     for (const { segment, span } of account.unranged) {
@@ -287,7 +287,7 @@ exporters:
 
   for (const client of ["node", "python", "go"] as const) {
     for (const [service, protocol] of Object.entries(SERVICES)) {
-      it(`has retransmissions in the traces of ${client}'s requests over ${protocol}, and of their responses`, () => {
+      it(`has retransmissions of ${client}'s requests over ${protocol}, and of their responses, in their traces`, () => {
         const mine = new Set(
           ranges[client]
             .filter((r) => r.side === "client" && r.service === Number(service))
@@ -328,7 +328,7 @@ exporters:
     });
   }
 
-  it("causes no warnings in Jaeger, except in its pages for children past a rounded end", () => {
+  it("causes no warnings in Jaeger, except in its pages for children that end after a rounded end", () => {
     console.log(`      ${faults.skew.length} warnings of skew`);
     assert.deepEqual([faults.v3, faults.connections, faults.others], [[], [], []]);
   });

@@ -16,7 +16,7 @@ struct kept {
 	enum context_source source;
 	u32 local_port;
 	u32 peer_port;
-	/* Of the first byte that this end sent; and where the context's bytes begin, from there. */
+	/* The sequence number of this end's first byte, and the offset of the context's bytes from there. */
 	u32 first;
 	u32 offset;
 	bool received;

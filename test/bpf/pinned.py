@@ -1,6 +1,6 @@
-"""Makes a BPF hash and pins it, or adds a key to one: pinned.py PATH KEY_BYTES VALUE_BYTES [KEY...]
+"""Creates and pins a BPF hash, or adds a key to one: pinned.py PATH KEY_BYTES VALUE_BYTES [KEY...]
 
-As another program would that fills the maps which filters look into.
+Stands for a program that fills the maps that filters look up.
 """
 import ctypes
 import os

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Each retransmission, and each message, that the kernel shows to programs that share nothing with the agent's.
+// Reports each retransmission, and each message, that the kernel shows to programs that share no code with the agent's.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
@@ -35,7 +35,7 @@ int BPF_PROG(retransmit, const struct sock *sk, const struct sk_buff *skb)
 	return 0;
 }
 
-/* A message that is sent: where its bytes begin, and how many there are. */
+/* A sent message: where its bytes begin, and how many there are. */
 struct message {
 	u32 local_port;
 	u32 peer_port;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Counts the packets that rules drop, as the kernel shows them to a program which shares nothing with the agent's.
+// Counts the packets that rules drop, as the kernel shows them to a program that shares no code with the agent's.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
@@ -23,7 +23,7 @@ int BPF_PROG(drop, struct sk_buff *skb, void *location, enum skb_drop_reason rea
 	if (reason !=
 	    bpf_core_enum_value(enum skb_drop_reason___rules, SKB_DROP_REASON_NETFILTER_DROP))
 		return 0;
-	/* What leaves has no device yet. */
+	/* An outgoing packet has no device yet. */
 	netns = BPF_CORE_READ(skb, dev) ? BPF_CORE_READ(skb, dev, nd_net.net, ns.inum)
 					: BPF_CORE_READ(skb, sk, __sk_common.skc_net.net, ns.inum);
 	bpf_map_update_elem(&rule_drops, &netns, &zero, BPF_NOEXIST);

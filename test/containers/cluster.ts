@@ -25,7 +25,7 @@ import { end } from "../support/netns.ts";
 import { until } from "../support/until.ts";
 import { cniPlugins, containerPrograms, kubernetesProgram } from "./programs.ts";
 
-/** What Kubernetes' API takes and gives. */
+/** An object of Kubernetes's API. */
 export interface Manifest {
   readonly apiVersion: string;
   readonly kind: string;
@@ -43,7 +43,7 @@ const TOKEN = "tests";
 const GROUP = `/wirespan-cluster-${process.pid}`;
 const BRIDGE = `wsc${process.pid}`;
 export const NODE = "wsnode";
-/** What the kubelet writes to and a test must not change. */
+/** What the kubelet writes to, and a test must not change. */
 const SYSCTLS = ["vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops"];
 
 export class Cluster implements AsyncDisposable {
@@ -71,7 +71,7 @@ export class Cluster implements AsyncDisposable {
     return `https://127.0.0.1:${this.#ports[0]}`;
   }
 
-  /** A file by which its clients find it, with all rights. */
+  /** A kubeconfig with all rights. */
   get kubeconfig(): string {
     return join(this.folder, "kubeconfig");
   }
@@ -142,7 +142,7 @@ export class Cluster implements AsyncDisposable {
     return this.#ask("POST", `${this.api}${collection(manifest)}?${query}`, JSON.stringify(manifest));
   }
 
-  /** The same; throws the server's objections. */
+  /** The same, but throws the server's errors. */
   async make(manifest: Manifest): Promise<Answer["body"]> {
     const { status, body } = await this.post(manifest);
     if (status !== 201) throw new Error(`${manifest.kind} ${manifest.metadata.name}: ${body.message}`);
@@ -298,7 +298,7 @@ conf_dir = "${this.folder}/cni"
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const child of this.#processes.reverse()) await end(child);
-    // The processes of pods, and those that watch them.
+    // The processes of pods, and those that supervise them.
     for (let left = this.#left(); left.length > 0; left = this.#left()) {
       for (const pid of left) kill(pid);
       await sleep(50);
@@ -324,7 +324,7 @@ conf_dir = "${this.folder}/cni"
   }
 }
 
-/** Where cgroups are: one folder, or one for each hierarchy. */
+/** The folders of cgroups: one, or one for each hierarchy. */
 function hierarchies(): string[] {
   const top = "/sys/fs/cgroup";
   return existsSync(join(top, "cgroup.controllers"))
@@ -332,7 +332,7 @@ function hierarchies(): string[] {
     : globSync(`${top}/*/cgroup.procs`).map((file) => dirname(file));
 }
 
-/** Where the kind of thing that a manifest makes is kept. */
+/** The API path for a manifest's kind. */
 function collection({ apiVersion, kind, metadata: { namespace } }: Manifest): string {
   const base = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
   return `${base}${namespace ? `/namespaces/${namespace}` : ""}/${kind.toLowerCase()}s`;

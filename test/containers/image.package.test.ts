@@ -1,5 +1,5 @@
-// The container images in a real podman: all plugins run, for a user other than root as for root, in a container
-// without write access and additional privileges.
+// The container images in a real podman: all plugins run, both as root and as another user, in a container without
+// write access or additional privileges.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -71,7 +71,7 @@ describe("the container images", () => {
     });
   }
 
-  it("run by the README's two lines", () => {
+  it("run with the README's two commands", () => {
     const words = installLines("Container").replace("dist/packages", folder).trimEnd();
     const shell = spawnSync("sh", ["-ec", `${words} doctor --json`], {
       cwd: root,

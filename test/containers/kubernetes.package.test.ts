@@ -48,7 +48,7 @@ function ownedBy({ apiVersion, kind, metadata: { name, uid } }: Manifest): objec
   return { ownerReferences: [{ apiVersion, kind, name, uid, controller: true }] };
 }
 
-/** A pod that runs the script, by its name as its service, in the agent's own image for root. */
+/** A pod that runs the script under its name as the service, in the agent's own image for root. */
 function application(name: string, owner?: Manifest, script = APPLICATION): Manifest {
   const app = {
     name: "app",
@@ -69,7 +69,7 @@ function namesOf(owner: Owner): object {
 
 const podOf = (pid: number) => cgroupFacts(readFileSync(`/proc/${pid}/cgroup`, "utf8")).podUid;
 
-/** The processor as the guide has it. */
+/** The processor as in the guide. */
 function recipe(): Record<string, unknown> {
   const guide = readFileSync(join(root, "docs/kubernetes.md"), "utf8");
   const block = [...guide.matchAll(/```yaml\n(.*?)```/gs)].find(([, text]) =>
@@ -119,7 +119,7 @@ describe("the chart in a cluster", function () {
     await cluster.startApi();
     const labels = { "pod-security.kubernetes.io/enforce": "privileged" };
     await cluster.make({ apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE, labels } });
-    // What controllers would create.
+    // Objects that controllers would create.
     await cluster.make(manifest("v1", "ServiceAccount", "default", {}));
     const data = { "ca.crt": readFileSync(join(cluster.folder, "ca.pem"), "utf8") };
     await cluster.make(manifest("v1", "ConfigMap", "kube-root-ca.crt", { data }));
@@ -147,13 +147,13 @@ describe("the chart in a cluster", function () {
       }
     });
 
-    it(`is what the API's own schema says, and nothing beside it, with ${what}`, async () => {
+    it(`conforms to the API's own schema, without unknown fields, with ${what}`, async () => {
       for (const each of rendered("dry", ...values))
         assert.deepEqual(await schemaFaults(cluster, each), [], each.kind);
     });
   }
 
-  it("would be found to differ from that schema, by a wrong type and by an unknown field", async () => {
+  it("would fail that schema with a wrong type or an unknown field", async () => {
     const set = rendered("dry").find(({ kind }) => kind === "DaemonSet")!;
     const wrong = { ...set, spec: { ...(set.spec as object), minReadySeconds: "10", replicas: 1 } };
     const faults = await schemaFaults(cluster, wrong);
@@ -163,7 +163,7 @@ describe("the chart in a cluster", function () {
     ]);
   });
 
-  it("is installed by the README's two lines", () => {
+  it("is installed with the README's two commands", () => {
     chart(cluster.folder);
     symlinkSync(helm, join(cluster.folder, "helm"));
     const PATH = `${cluster.folder}:${process.env.PATH}`;
@@ -231,7 +231,7 @@ describe("the chart in a cluster", function () {
         60_000,
       );
 
-    it("runs unprivileged, and reports two pods' connections with the ids that the kubelet has for them", async () => {
+    it("runs unprivileged, and reports two pods' connections with the kubelet's ids", async () => {
       await using sink = await OtlpSink.start("http");
       await using _ = await install("plain", listening(sink), "cluster=blue");
       for (const name of ["one", "two"]) await cluster.make(application(name));
@@ -253,7 +253,7 @@ describe("the chart in a cluster", function () {
       await using sink = await OtlpSink.start("http");
       const url = `https://127.0.0.1:${cluster.kubeletPort}`;
       await using _ = await install("asking", listening(sink), "kubelet.enabled=true", `kubelet.url=${url}`);
-      // It connects as soon as it runs, when the last request to the kubelet was before its creation.
+      // It connects as soon as it runs, when the last request to the kubelet was made before its creation.
       await cluster.make(application("cart-1", await deployed("cart")));
       const owners = await connections(() => ownersOf(sink, "tcp connection"), "cart-1");
       const { uid } = await known("cart-1");
@@ -297,7 +297,7 @@ describe("the chart in a cluster", function () {
       });
     });
 
-    it("finds the same names with containerd, by which `trace` selects a pod", async () => {
+    it("finds the same names with containerd, so that `trace` can select a pod by name", async () => {
       for (const name of ["asked", "other"]) await cluster.make(application(name, undefined, BUSY));
       await until("its container", async () => (await known("asked")).ids.length === 1, 60_000);
       const { ids, uid } = await known("asked");

@@ -1,4 +1,4 @@
-// What arrived, with the workload that it is of.
+// What arrived, with the workload that it belongs to.
 import type { OtlpSink } from "../support/otlp-sink.ts";
 
 export type Owner = Readonly<Record<string, unknown>>;

@@ -1,4 +1,4 @@
-// A podman with images, containers and cgroups of the test's own.
+// A podman with separate images, containers and cgroups for the test.
 import { type ChildProcess, execFileSync, type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,9 +9,9 @@ const NOTES = "/var/lib/containers";
 
 export class Podman implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "wirespan-podman-"));
-  /** In which `podman` is this one. */
+  /** The environment in which `podman` is this one. */
   readonly env: NodeJS.ProcessEnv;
-  /** Where podman notes which images it has met, whatever its settings are. */
+  /** Where podman records which images it has seen, whatever its settings are. */
   readonly #isNew = !existsSync(NOTES);
   readonly #parent = `/wirespan-podman-${process.pid}`;
 
@@ -59,7 +59,7 @@ runc = ["${which("runc")}"]
     };
   }
 
-  /** Runs `podman ...` to its end; its standard output. Throws with its standard error. */
+  /** Runs `podman ...` until it ends; returns its standard output. Throws with its standard error. */
   run(...args: string[]): string {
     const { stdout, stderr, status } = this.try(...args);
     if (status !== 0) throw new Error(`podman ${args.join(" ")}: ${status}: ${stderr}`);

@@ -20,7 +20,7 @@ const UNPACKED = join(cache, "containers");
 const PACKAGES = ["podman", "containerd", "runc", "containernetworking-plugins", "etcd-server"];
 const FOLDERS = ["usr/bin", "usr/sbin", "usr/lib/cni"].map((folder) => join(UNPACKED, folder));
 
-/** The environment in which these container runtimes are found; skips if they are not available. */
+/** The environment that finds these container runtimes; skips if they are not available. */
 export function containerPrograms(context: Mocha.Context, ...names: readonly string[]): NodeJS.ProcessEnv {
   const own = (process.env.PATH ?? "").split(delimiter);
   if (names.every((name) => onPath(name, own))) return process.env;
@@ -35,12 +35,12 @@ export function containerPrograms(context: Mocha.Context, ...names: readonly str
   };
 }
 
-/** Where the CNI's plugins lie. */
+/** The folder of the CNI plugins. */
 export function cniPlugins(): string {
   return existsSync("/usr/lib/cni/bridge") ? "/usr/lib/cni" : join(UNPACKED, "usr/lib/cni");
 }
 
-/** The pinned versions of what `.ci/run` unpacks into the cache. */
+/** The pinned versions of the programs that `.ci/run` unpacks into the cache. */
 const kubernetes = { helm: "4.3.2", kubelet: "1.37.2", "kube-apiserver": "1.37.2" };
 
 /** The path of one of Kubernetes' programs; skips if it is absent. */
@@ -50,7 +50,7 @@ export function kubernetesProgram(context: Mocha.Context, name: keyof typeof kub
   return found ?? skip(context, `no ${name} on PATH`);
 }
 
-/** What apt would install for the packages, as a tree of files. */
+/** A file tree with what apt would install for the packages. */
 function unpack(): void {
   mkdirSync(cache, { recursive: true });
   const scratch = mkdtempSync(join(cache, "unpack-"));

@@ -1,7 +1,7 @@
-"""Does what its standard input says, line by line, and answers each with a line.
+"""Executes its standard input line by line, and answers each with a line.
 
-connect HOST PORT: as applications do, by getaddrinfo; the address that it came to.
-ask SERVER NAME: an own query over a socket that is not connected; the length of the answer.
+connect HOST PORT: as applications do, with getaddrinfo; prints the address that it connected to.
+ask SERVER NAME: sends its own query over an unconnected socket; prints the length of the answer.
 """
 import json
 import os

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Threads that end, individually and counted. Hook: tp_btf/sched_process_exit.
+// Threads that end, individually and as a count. Hook: tp_btf/sched_process_exit.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -31,7 +31,7 @@ struct {
 } totals SEC(".maps");
 EXPORT_TABLE(totals, enum how, u64);
 
-/* Only processes if false. */
+/* False: only processes. */
 const volatile bool threads = false;
 
 SEC("tp_btf/sched_process_exit")

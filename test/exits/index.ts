@@ -1,4 +1,4 @@
-// A plugin outside the project: adding one requires this folder, and nothing else.
+// A plugin outside the project: adding one requires only this folder.
 import { plugin } from "../../core/plugin/plugin.ts";
 import { services } from "../../core/plugin/services.ts";
 import type { TraceView } from "../../core/plugin/trace/view.ts";

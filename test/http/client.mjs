@@ -1,5 +1,5 @@
-// Requests with a context each, one after the other over one connection: prints each as JSON, with the bytes of the
-// connection that it went in. Words: ADDRESS PORT OPTIONS (AskOptions of test/support/http.ts, as JSON).
+// Sends requests with different contexts in sequence over one connection; prints each as JSON, with its bytes of the
+// connection. Arguments: ADDRESS PORT OPTIONS (AskOptions of test/support/http.ts, as JSON).
 import { randomBytes } from "node:crypto";
 import http from "node:http";
 

@@ -1,4 +1,4 @@
-"""COUNT requests with a context each over one connection: prints each `traceparent`."""
+"""Sends COUNT requests with different contexts over one connection; prints each `traceparent`."""
 import http.client
 import os
 import sys

@@ -1,15 +1,15 @@
-// HTTP/2 by hand, so that the stream of each byte is known: many streams at once, their frames interleaved, several in one
-// message, some cut by a message's end. Both ends print as JSON, for each frame, its request's context and the bytes of the
-// connection that it went in; the server says `{"port":N}` first and ends with its standard input.
-// Words: serve ADDRESS {body, chopped} | ask ADDRESS PORT {count, streams, body, chopped}. `body`: bytes of a request or an
-// answer at most; `chopped`: data goes in messages of a few bytes each.
+// A hand-written HTTP/2 implementation, so that the stream of each byte is known: many concurrent streams, with frames
+// interleaved, several in one message, some split at a message's end. For each frame, both ends print as JSON its request's
+// context and its bytes of the connection; the server first prints `{"port":N}`, and ends when its standard input is closed.
+// Arguments: serve ADDRESS {body, chopped} | ask ADDRESS PORT {count, streams, body, chopped}. `body`: maximum bytes of a
+// request or an answer; `chopped`: data is sent in messages of a few bytes each.
 import { randomBytes } from "node:crypto";
 import { connect, createServer } from "node:net";
 
 const [mode, address, ...words] = process.argv.slice(2);
 const { count, streams, body = 3000, chopped } = JSON.parse(words.at(-1));
 const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
-/** 0 up to but without n. */
+/** A random integer from 0 to below n. */
 const below = (n) => Math.floor(Math.random() * n);
 
 const DATA = 0;
@@ -27,7 +27,7 @@ function frame(type, flags, stream, payload = Buffer.alloc(0)) {
   return Buffer.concat([header, payload]);
 }
 
-/** A block's literal without indexing. */
+/** A literal of a header block, without indexing. */
 const literal = (name, value) =>
   Buffer.concat([
     Buffer.from([0, name.length]),
@@ -36,7 +36,7 @@ const literal = (name, value) =>
     Buffer.from(value),
   ]);
 
-/** Sends frames of all streams that have some, a few per message. */
+/** Sends the pending frames of all streams, a few per message. */
 class Sender {
   #socket;
   #queues = new Map();
@@ -66,7 +66,7 @@ class Sender {
       const queue = this.#queues.get(stream);
       const next = queue.frames.shift();
       if (queue.frames.length === 0) this.#queues.delete(stream);
-      // Anywhere in a frame of data, also within its header.
+      // Anywhere in a data frame, including its header.
       if (next[3] === DATA) {
         if (chopped) {
           for (let at = below(4); at < next.length; at += 1 + below(12)) cuts.push(bytes + at);
@@ -87,7 +87,7 @@ class Sender {
     for (const to of [...cuts, message.length]) {
       const piece = message.subarray(from, to);
       if (piece.length === 0) continue;
-      // Writes that wait for the last one are joined with others.
+      // Writes that have to wait for the last one are merged.
       if (chopped) await new Promise((resolve) => this.#socket.write(piece, resolve));
       else this.#socket.write(piece);
       from = to;

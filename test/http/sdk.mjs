@@ -1,4 +1,4 @@
-// Requests of an application with OpenTelemetry's SDK, each over a connection of its own. Words: ADDRESS PORT COUNT.
+// Sends requests from an application with OpenTelemetry's SDK, each over a new connection. Arguments: ADDRESS PORT COUNT.
 import { once } from "node:events";
 import http from "node:http";
 import { calling, flush, traceHeaders } from "../../examples/shop/telemetry.js";

@@ -1,5 +1,5 @@
-// Answers requests and prints, for each, its context and the bytes of the connection that the answer went in. Says
-// `{"port":N}` first. Words: ADDRESS [BODY: bytes of an answer at most]. Ends with its standard input.
+// Answers requests, and prints for each its context and the answer's bytes of the connection. First prints
+// `{"port":N}`. Arguments: ADDRESS [BODY: maximum bytes of an answer]. Ends when its standard input is closed.
 import { randomBytes } from "node:crypto";
 import http from "node:http";
 

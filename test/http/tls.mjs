@@ -1,5 +1,5 @@
-// Requests over TLS connections to itself, then some to a port where nobody listens: prints the traceparents of both as JSON.
-// Words: KEY CERTIFICATE REQUESTS CONNECTIONS REFUSED.
+// Sends requests over TLS connections to itself, then some to a port on which nothing listens; prints the traceparents of both as
+// JSON. Arguments: KEY CERTIFICATE REQUESTS CONNECTIONS REFUSED.
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";

@@ -1,7 +1,7 @@
-"""Requests that leave a program in other ways than by a plain send().
+"""Requests that a program sends in other ways than with a plain send().
 
-usage: ways.py ask ADDRESS PORT WAY COUNT: requests over one connection, by send() and by WAY in turn; prints their contexts
-       ways.py serve ADDRESS: accepts connections as their first data comes; prints its port, then answers each message
+usage: ways.py ask ADDRESS PORT WAY COUNT: requests over one connection, alternately by send() and by WAY; prints their contexts
+       ways.py serve ADDRESS: accepts connections when their first data arrives; prints its port, then answers each message
        ways.py first ADDRESS PORT COUNT: two requests on each of COUNT connections; prints their contexts
 WAY: zerocopy, sendfile, splice, or io_uring's uring, uring-worker (in a thread of the kernel's), uring-registered (a buffer
 that the kernel keeps)
@@ -57,7 +57,7 @@ class Ring:
 
 
 def sender(way, end):
-    """Sends bytes so."""
+    """Sends bytes in this way."""
     buffer = ctypes.create_string_buffer(4096)
     address = ctypes.addressof(buffer)
     if way == "zerocopy":

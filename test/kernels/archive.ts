@@ -33,7 +33,7 @@ export async function kernelOf(series: string): Promise<Kernel | undefined> {
   return { folder, release };
 }
 
-/** A program of apt's, with our configuration; its standard output. */
+/** Runs a program of apt's with our configuration; returns its standard output. */
 type Apt = (program: string, ...args: readonly string[]) => Promise<string>;
 
 async function configured(): Promise<Apt> {
@@ -54,7 +54,7 @@ Dir::State::lists "${base}/lists"; Dir::Cache "${base}"; Dir::Cache::archives "$
 Acquire::Languages "none"; APT::Sandbox::User "root";
 `,
   );
-  // It fails as a whole if one suite is gone; the others' lists are still there.
+  // It fails as a whole if one suite is gone, but the lists of the others are still available.
   const failure = await apt("apt-get", "update", "-q").then(
     () => undefined,
     (error: Error) => error,
@@ -65,7 +65,7 @@ Acquire::Languages "none"; APT::Sandbox::User "root";
   return apt;
 }
 
-/** Where this machine gets its own packages from, if that is Debian. */
+/** The mirror of this machine's own packages, if it is Debian's. */
 async function ownMirror(): Promise<string> {
   const sources = await output("apt-get", ["indextargets", "--format", "$(REPO_URI) $(RELEASE)"]);
   return new RegExp(`^(\\S+) (?:${suites.join("|")})$`, "m").exec(sources)?.[1] ?? mirror;
@@ -78,7 +78,7 @@ async function newest(apt: Apt, series: string): Promise<string | undefined> {
   const ascending = names
     .filter((name) => plain.test(name))
     .sort(new Intl.Collator("en", { numeric: true }).compare);
-  // Packages that only mention the name are among them.
+  // The result includes packages that only mention the name.
   for (const name of ascending.reverse()) if ((await versions(apt, name)) !== "") return name;
   return undefined;
 }

@@ -1,5 +1,5 @@
 // Runs inside a guest: the report of the agent's doctor there, and what the agent reports about a workload with known
-// numbers. Judges nothing; writes everything to standard output.
+// numbers. Evaluates nothing; writes everything to standard output.
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { DoctorReport } from "../../agent/doctor.ts";
@@ -45,7 +45,7 @@ function doctor(): DoctorReport {
   return JSON.parse(stdout) as DoctorReport;
 }
 
-/** All reports, and how many packets a rule dropped. */
+/** All reports, and the number of packets that a rule dropped. */
 async function work(netns: Netns): Promise<readonly [readonly Line[], number]> {
   const said = [...(await runGolden(netns))];
   const rule = await netns.rule("input", `tcp dport ${lost.port}`, "drop");
@@ -56,7 +56,7 @@ async function work(netns: Netns): Promise<readonly [readonly Line[], number]> {
 const difference = (after: Moved, before: Moved): Moved =>
   Object.fromEntries(Object.entries(after).map(([name, value]) => [name, value - (before[name] ?? 0)]));
 
-/** Requests over a link that loses one in 23 of their packets, and one in 37 of the responses'. */
+/** Requests over a link that loses one in 23 of their packets, and one in 37 of the responses' packets. */
 async function ask100(): Promise<Requests> {
   await using net = await pair();
   await withoutOffload(net);

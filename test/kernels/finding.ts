@@ -8,7 +8,7 @@ import type { Drawn } from "./peers.ts";
 /** Increments of kernel counters, by name. */
 export type Moved = Readonly<Record<string, number>>;
 
-/** What an agent reads from 100 requests over one connection that loses packets. */
+/** What an agent reports about 100 requests over one connection that loses packets. */
 export interface Requests {
   readonly asked: readonly Range[];
   readonly answered: readonly Range[];
@@ -34,7 +34,7 @@ export interface Finding {
   readonly loopback: Moved;
   /** Packets that a rule dropped. */
   readonly thrownAway: number;
-  /** The output of other tools meanwhile. */
+  /** The output of other tools that ran at the same time. */
   readonly peers: readonly Drawn[];
   /** The agent's exit code and output. */
   readonly agent: { readonly code: number | null; readonly stderr: readonly string[] };

@@ -1,5 +1,5 @@
 #!/bin/busybox sh
-# The guest's process 1: the host's / below an overlay in memory, then /run/job/command. Nothing but what
+# The guest's process 1: mounts the host's / below an overlay in memory, then runs /run/job/command. Mounts only what
 # every machine mounts: no tracefs, no bpffs, no debugfs.
 /bin/busybox --install -s /bin
 export PATH=/bin

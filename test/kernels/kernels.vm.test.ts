@@ -49,7 +49,7 @@ async function needKernel(context: Mocha.Context, series: string): Promise<Kerne
 const isOf = (port: number) => (told: Told) =>
   ["network.local.port", "network.peer.port"].some((key) => told.attributes[key] === port);
 
-/** Their number by name, without those that the lost connection added. */
+/** Their counts by name, without those that the lost connection added. */
 function countNames(all: readonly Told[]): Record<string, number> {
   const own = all.filter((told) => !isOf(lost.port)(told));
   return Object.fromEntries(
@@ -144,7 +144,7 @@ for (const [series, missing] of Object.entries(lacking)) {
       assert.equal(names["wirespan.socket.listener.end"], 2);
     });
 
-    it("reports refused SYNs and those that a rule drops, by this kernel's names, and nothing that ended in order", () => {
+    it("reports refused SYNs and those that a rule drops, by this kernel's names, and no orderly ends", () => {
       const drops = found.events.filter(({ name }) => name === "wirespan.tcp.packet.drop");
       const reasons = drops.map(
         ({ attributes: a }) => `${a["wirespan.packet.drop.reason"]} ${a["destination.port"]}`,
@@ -254,7 +254,7 @@ for (const [series, missing] of Object.entries(lacking)) {
 }
 
 describe(`under Linux ${tooOld}`, () => {
-  it("says which kernel is needed, whatever the command, and exits with 3", async function () {
+  it("reports which kernel is required, whatever the command, and exits with 3", async function () {
     this.timeout(limit + 300_000);
     const kernel = await needKernel(this, tooOld);
     const asked = ["", "trace tcplife", "doctor"];

@@ -14,13 +14,13 @@ export const peersByTracepoint = ["tcplife", "tcpstates"] as const;
 
 export type Peer = (typeof peers)[number] | (typeof peersByTracepoint)[number];
 
-/** What a tool printed until it was ended. */
+/** A tool's output until it was stopped. */
 export interface Drawn {
   readonly tool: Peer;
   readonly lines: readonly string[];
 }
 
-/** Without root or on a machine that does not have them there are none. */
+/** The installed tools; none without root. */
 export const arePeersInstalled = (tools: readonly Peer[] = peers): boolean =>
   tools.every((tool) => existsSync(`${folder}/${tool}`));
 

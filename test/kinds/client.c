@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One connection to a port of 127.0.0.1, by the first thread or, with "gone", by another when the first has ended.
+// Opens one connection to a port of 127.0.0.1, from the first thread or, with "gone", from another thread after the first has ended.
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-# Many processes, each with a name and attributes of its own, as long as the kernel takes them; 32 at a time.
+# Starts many processes, 32 at a time, each with its own name and with attributes as long as the kernel accepts.
 import os, subprocess, sys
 program, port, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 lies = "host.name=spoofed,host.id=1,container.id=evil,k8s.pod.uid=evil,cloud.account.id=1"

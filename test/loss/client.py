@@ -1,5 +1,5 @@
-"""`CLIENTS` × `REQUESTS` requests, labelled with spans of their own, over a connection for each client: prints for each one line
-of JSON (Request of test/support/loss.ts). usage: client.py URL CLIENTS REQUESTS [CA]
+"""Sends `CLIENTS` × `REQUESTS` requests, each labelled with its own span, over one connection per client; prints a line of JSON
+for each (Request of test/support/loss.ts). usage: client.py URL CLIENTS REQUESTS [CA]
 """
 import contextvars
 import http.client
@@ -33,7 +33,7 @@ def ask(connection):
     traceparent = "00-{:032x}-{:016x}-{:02x}".format(*ids)
     begin = time.time_ns()
     context.set(ids)
-    # The first one connects, within the request.
+    # The first request opens the connection.
     first = written(connection.sock) if connection.sock else 0
     connection.request("GET", url.path + ("?" + url.query if url.query else ""), headers={"traceparent": traceparent})
     connection.getresponse().read()

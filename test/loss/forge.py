@@ -1,9 +1,9 @@
-"""Tables of contexts that are not their writer's to name: what it sends says which messages bear a label by right.
+"""Context tables that claim other sockets: what this program sends shows which messages are labelled legitimately.
 
-forge.py flood COUNT: announces COUNT tables, two of three malformed, whose slots name another process' connection, while that one sends.
-forge.py exec: announces a table, sends 10 labelled messages, and becomes another program, which has the same bytes at the same address.
-forge.py reuse: the same with a process that ends, and another one that then has its pid. Needs a pid namespace of its own.
-Prints as JSON the messages that it has labelled, and the ports of the connection: `own`, `ports`.
+forge.py flood COUNT: announces COUNT tables, two thirds of them malformed, whose slots name another process's connection, while that sends.
+forge.py exec: announces a table, sends 10 labelled messages, and executes another program, which has the same bytes at the same address.
+forge.py reuse: the same with a process that ends, and another one that then gets its pid. Needs its own pid namespace.
+Prints as JSON the messages that it labelled, and the ports of the connection: `own`, `ports`.
 """
 import ctypes
 import json
@@ -16,7 +16,7 @@ import sys
 import threading
 
 SLOTS, HEADER, SLOT = 16, 64, 256
-# Free in every process of 64 bits.
+# An address that is free in every 64-bit process.
 ADDRESS = 0x200000000000
 MESSAGES = 10
 
@@ -30,7 +30,7 @@ def header(slots=SLOTS, slot=SLOT):
 
 
 class Table:
-    """At the same address in every process."""
+    """A table, mapped at the same address in every process."""
 
     def __init__(self):
         size, fixed = HEADER + SLOTS * SLOT, 0x100000
@@ -38,12 +38,12 @@ class Table:
         at = libc.mmap(ADDRESS, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
         assert at == ADDRESS, at
         self.memory = (ctypes.c_char * size).from_address(ADDRESS)
-        # The last slot lies on two pages, neither of which the kernel reads before it was written.
+        # The last slot spans two pages, neither of which the kernel can read before it has been written.
         self.memory[:] = bytes(size)
         self.memory[:HEADER] = header()
 
     def announce(self):
-        """Over a connection to itself, which stays open."""
+        """Announces over a connection to itself, which stays open."""
         self.ends = pair()
         self.ends[0].sendall(memoryview(self.memory)[:HEADER])
 
@@ -69,7 +69,7 @@ def ports_of(sock):
 
 
 def send(table, sock, first):
-    """`MESSAGES` messages, each with a new label; the labels."""
+    """Sends `MESSAGES` messages, each with a new label; returns the labels."""
     own = []
     for number in range(first, first + MESSAGES):
         ids = os.urandom(24)
@@ -124,7 +124,7 @@ def begin_exec():
 
 
 def go_on(descriptor):
-    """Without an announcement of its own."""
+    """Sends without announcing a table."""
     send(Table(), socket.socket(fileno=int(descriptor)), MESSAGES)
 
 

@@ -1,5 +1,5 @@
-"""Runs the program that its first word names; appends to the file `RANGES` one line of JSON for each answer of its HTTP server, with
-the bytes of the connection that it went in (Range of test/support/loss.ts).
+"""Runs the program named by its first argument; appends to the file `RANGES` a line of JSON for each answer of its HTTP server,
+with the answer's bytes of the connection (Range of test/support/loss.ts).
 """
 import http.server
 import json

@@ -1,5 +1,5 @@
-"""COUNT messages over one connection, each labelled with a span of its own, none of which waits for an answer: prints for each one
-line of JSON (Range of test/support/loss.ts). usage: stream.py ADDRESS PORT COUNT
+"""Sends COUNT messages over one connection, each labelled with its own span, without waiting for answers; prints a line of JSON
+for each (Range of test/support/loss.ts). usage: stream.py ADDRESS PORT COUNT
 """
 import json
 import os

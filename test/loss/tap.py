@@ -1,5 +1,6 @@
-"""Prints each segment that leaves this network namespace for the second time, as JSON: `port`, `peer`, `at` (its first byte among
-all that this end sent), `sequence`, `bytes`, and `flags`. Ends with its standard input, and then prints how many packets it has missed.
+"""Prints each segment that leaves this network namespace for the second time, as JSON: `port`, `peer`, `at` (the offset of its
+first byte in what this end sent), `sequence`, `bytes`, and `flags`. When its standard input is closed, prints how many packets it
+has missed, and ends.
 """
 import json
 import select
@@ -12,7 +13,7 @@ SYN, FIN = 2, 1
 
 tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
 tap.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
-# By connection: the sequence number of the first byte, and how many have been sent, the FIN as one.
+# By connection: the sequence number of the first byte, and the number of bytes sent, counting the FIN as one.
 first, sent = {}, {}
 print(json.dumps({"ready": True}), flush=True)
 
@@ -34,7 +35,7 @@ def look(packet):
     else:
         at = (sequence - first.get(key, sequence)) & 0xFFFFFFFF
         end = at + count + (flags & FIN)
-        # What lies below are acknowledgements, keep-alives, and the like.
+        # Anything below are acknowledgements, keep-alives and the like.
         again = end > at and at < sent.get(key, 0)
         sent[key] = max(sent.get(key, 0), end)
     if again:

@@ -1,4 +1,4 @@
-"""How many bytes of a TCP connection this end has written, whatever encrypts them: linux/tcp.h, struct tcp_info."""
+"""The number of bytes of a TCP connection that this end has written, after any encryption: linux/tcp.h, struct tcp_info."""
 import socket
 import struct
 

@@ -1,4 +1,4 @@
-"""Segments that no ordinary program sends, and programs that ordinary tools do not stand for: python3 segments.py WHAT [key=value ...]"""
+"""Sends segments that ordinary programs do not send, and acts like unusual programs: python3 segments.py WHAT [key=value ...]"""
 import ctypes, os, select, socket, struct, sys, time
 
 TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ, TCP_TIMESTAMP, TCP_MD5SIG, SO_ATTACH_FILTER = 19, 20, 21, 24, 14, 26
@@ -35,7 +35,7 @@ def send(source, destination, *segment):
 
 
 def numbers(sock):
-    """What it sends next, and what it awaits."""
+    """Sequence numbers: what it sends next, and what it expects."""
     sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
     found = []
     for queue in (2, 1):
@@ -60,7 +60,7 @@ def say(**what):
 
 
 def inject(kind):
-    """One connection over loopback that has carried 100 bytes, and one segment more that its client did not send."""
+    """A loopback connection that has carried 100 bytes, and one more segment that its client did not send."""
     listener = listen()
     client = socket.create_connection(listener.getsockname())
     server, _ = listener.accept()
@@ -87,7 +87,7 @@ def inject(kind):
     }[kind]
     send("127.0.0.1", "127.0.0.1", here, there, *segment)
     time.sleep(0.2)
-    if kind == "reset":  # it knows of nothing: its FIN would be lost
+    if kind == "reset":  # the client does not know about it: its FIN would be lost
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     elif kind != "early":
         client.sendall(b"z")
@@ -103,13 +103,13 @@ def one(source, destination, sport, dport, flags, count="1", seq="1000"):
 
 
 def flood(source, destination, dport, count):
-    """SYNs from as many ports of one who does not answer."""
+    """SYNs from that many ports of a client that does not answer."""
     for i in range(int(count)):
         send(source, destination, 50000 + i, int(dport), 1000 + i, 0, SYN)
 
 
 def unreachable(source, destination, dport):
-    """A SYN, and an ICMP error about the SYN-ACK that answers it."""
+    """A SYN, and an ICMP error about the SYN-ACK that it causes."""
     sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
     os.system("nft add table ip mute; nft 'add chain ip mute out { type filter hook output priority 0; }'; "
               "nft add rule ip mute out tcp flags rst drop")
@@ -127,7 +127,7 @@ def unreachable(source, destination, dport):
 
 
 def fragments(source, destination, count):
-    """The first part and the last of as many datagrams, through a raw socket."""
+    """The first and the last fragment of that many datagrams, through a raw socket."""
     whole = tcp(source, destination, 41234, 9009, 1, 1, ACK | PSH, b"A" * 12)
     for ident in range(1, int(count) + 1):
         raw().sendto(ipv4(source, destination, whole, ident, 0x2000), (destination, 0))
@@ -135,7 +135,7 @@ def fragments(source, destination, count):
 
 
 def firsts(source, destination, count):
-    """The first and the second part of datagrams whose last never comes."""
+    """The first and the second fragment of datagrams whose last fragment never arrives."""
     whole = tcp(source, destination, 41235, 9009, 1, 1, ACK | PSH, b"A" * 12)
     for ident in range(100, int(count) + 100):
         raw().sendto(ipv4(source, destination, whole, ident, 0x2000), (destination, 0))
@@ -143,7 +143,7 @@ def firsts(source, destination, count):
 
 
 def health(address, port, count):
-    """What balancers do: SYN, and RST once the SYN-ACK has come, the ACK being held back."""
+    """A load balancer's health check: SYN, then RST when the SYN-ACK has arrived, without an ACK."""
     for _ in range(int(count)):
         check = socket.socket()
         check.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
@@ -153,7 +153,7 @@ def health(address, port, count):
 
 
 def sniff(device, pause="0"):
-    """Every kind of socket that gets copies, none read, with room for little; closed at the end of standard input."""
+    """Every kind of socket that gets copies, unread and with small buffers; closed at the end of standard input."""
     taken = []
     for kind in (socket.SOCK_RAW, socket.SOCK_DGRAM):
         taken.append(socket.socket(socket.AF_PACKET, kind, socket.htons(3)))
@@ -177,7 +177,7 @@ def sniff(device, pause="0"):
 
 
 def tap(device):
-    """A tun device: once told, its owner writes five SYNs into it, and ends with four unread that were sent over it."""
+    """A tun device: on request its owner writes five SYNs into it, and ends with four unread packets that were sent over it."""
     import fcntl
     tun = os.open("/dev/net/tun", os.O_RDWR)
     fcntl.ioctl(tun, 0x400454CA, struct.pack("16sH", device.encode(), 0x1001))
@@ -192,7 +192,7 @@ def tap(device):
 
 
 def served(**options):
-    """A listener on 10.213.0.2 that lives until standard input ends; `options` say what is odd about it."""
+    """A listener on 10.213.0.2 that lives until standard input ends; `options` make it unusual."""
     sets = []
     if "defer" in options:
         sets.append((socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, int(options["defer"])))
@@ -200,7 +200,7 @@ def served(**options):
     if "filter" in options:  # drops all: BPF_RET 0
         program = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))
         listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
-    if "md5" in options:  # its peers must sign
+    if "md5" in options:  # its peers must sign segments
         peer = struct.pack("!HH4s120x", socket.AF_INET, 0, socket.inet_aton(options["md5"]))
         peer = struct.pack("H", socket.AF_INET) + peer[2:]
         listener.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, peer + struct.pack("BBHI", 0, 0, 6, 0) + b"secret".ljust(80, b"\0"))
@@ -225,7 +225,7 @@ def bound(device, address, port):
 
 
 def accepted(device, address, port):
-    """Accepts what comes by this device, and keeps it until standard input ends."""
+    """Accepts connections on this device, and keeps them until standard input ends."""
     listener, _ = bound(device, address, port)
     listener.listen()
     say(listening=1)
@@ -236,7 +236,7 @@ def accepted(device, address, port):
 
 
 def opened(device, address, port, peer, to):
-    """Opens one by this device, sends ten bytes for each line of standard input, and closes it at its end."""
+    """Opens a connection over this device, sends ten bytes for each line of standard input, and closes it at the end."""
     one, scope = bound(device, address, port)
     one.connect((peer, int(to)) + scope)
     one.sendall(b"x" * 100)
@@ -247,7 +247,7 @@ def opened(device, address, port, peer, to):
 
 
 def quiet(address, port="7000", silence="0.3", count="1"):
-    """Connects as often, says nothing for a while, then sends over each."""
+    """Opens that many connections, is silent for a while, then sends over each."""
     clients = [socket.create_connection((address, int(port)), 5) for _ in range(int(count))]
     time.sleep(float(silence))
     for client in clients:
@@ -265,7 +265,7 @@ def offload(device, **features):
 
 
 def lingering():
-    """A peer that sends its last data with its FIN, and again, as the ACK is lost: that meets TIME_WAIT."""
+    """A peer that sends its last data with its FIN, and retransmits it to a socket in TIME_WAIT because the ACK is lost."""
     listener = listen()
     client = socket.create_connection(listener.getsockname())
     server, _ = listener.accept()
@@ -287,7 +287,7 @@ def lingering():
 
 
 def probing():
-    """Keep-alive probes for 2.5 s, and a window that is closed for as long."""
+    """Keep-alive probes for 2.5 s, and a window that is closed for the same time."""
     listener = listen()
     ends = []
     for _ in range(2):

@@ -1,14 +1,14 @@
-"""Keeps context tables by hand (docs/context-table.md), so that a test knows every number in them.
+"""Maintains context tables by hand (docs/context-table.md), so that a test knows every number in them.
 
-usage: tables.py both DESCRIPTORS: a table of the process and one of its first thread, then 20 connects that are refused
-       tables.py first: connections whose first message has a context, and some whose first one has none
-       tables.py later: prints "announced", then sends one byte and prints "sent" for each line of its input: in a context of its
+usage: tables.py both DESCRIPTORS: a table of the process and one of its first thread, then 20 refused connects
+       tables.py first: connections whose first message has a context, and some whose first message has none
+       tables.py later: prints "announced", then for each line of its input sends one byte and prints "sent": in a context of its
            own; with "same" in the one before; with "announce" after announcing the table again
-       tables.py joined ADDRESS PORT: sends 100 bytes in no context, and 100 in one; ends with its input
-       tables.py attempts: 20 connects that are refused, 10 of them of one socket and for one request
+       tables.py joined ADDRESS PORT: sends 100 bytes without a context, and 100 with one; ends when its input is closed
+       tables.py attempts: 20 refused connects, 10 of them of one socket and for one request
        tables.py serve ADDRESS: prints its port, then answers each message of one connection, and prints the context
-       tables.py slots: one slot, as its numbers go round, as it changes hands, and as it is written too often
-Prints the contexts that its sends and its connects have, as JSON.
+       tables.py slots: one slot whose numbers wrap, that changes owners, and that is written too often
+Prints the contexts of its sends and connects as JSON.
 """
 
 import itertools
@@ -133,7 +133,7 @@ def announced(listener):
 
 def first(listener):
     table, *_held = announced(listener)
-    # What TLS 1.3 begins a connection with: ClientHello, ChangeCipherSpec, Finished; and a record of data.
+    # The beginning of a TLS 1.3 connection: ClientHello, ChangeCipherSpec, Finished; and a data record.
     hello = bytes.fromhex("16030100fa010000f6") + b"h" * 246
     change = bytes.fromhex("140303000101")
     finished = bytes.fromhex("1703030035") + b"f" * 53
@@ -199,7 +199,7 @@ def serve(listener, address):
 
 
 def slots(listener):
-    # Two of them: each announces, and the second has its first byte looked at.
+    # Two connections: each announces, and the first byte of the second is examined.
     out, _in = pair(listener)
     table = Table(0)
     table.announce(out)
@@ -221,7 +221,7 @@ def slots(listener):
     for text in again * 2:
         slot.write(text)
     send(*again)
-    # Another connection has had it meanwhile.
+    # Another connection has used it in between.
     slot.take_over(b"\0" * 36)
     for _ in range(50):
         slot.write(traceparent())

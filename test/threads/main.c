@@ -1,14 +1,14 @@
-// A program whose threads talk to each other over connections, in bytes that say nothing, and that publishes as an SDK does
-// whose each message is.
+// A program whose threads exchange arbitrary bytes over connections, and which publishes the context of each message as an
+// SDK does.
 //
-//     main PAYLOAD LIBRARY    PAYLOAD: what it publishes of itself, hexadecimal, or -
-//                             LIBRARY: what publishes, loaded now, or - if it is linked
+//     main PAYLOAD LIBRARY    PAYLOAD: what it publishes about itself, hexadecimal, or -
+//                             LIBRARY: the publishing library to load, or - if it is linked
 //
-// It says "ready" once each connection has carried a message. Then it does as standard input says, and says "done":
+// It prints "ready" once each connection has carried a message. Then it executes lines of standard input, and prints "done":
 //     send CONTEXT [EVERY]    100 messages on each connection, of which one in EVERY (1) has a context; CONTEXT: context,
 //                             invalid or none. It prints the traceparents of those that have one.
-//     connect PORT            an attempt to connect in a context, whose traceparent it prints
-//     exec WORDS              becomes another program
+//     connect PORT            attempts to connect in a context, whose traceparent it prints
+//     exec WORDS              executes another program
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <pthread.h>
@@ -33,8 +33,8 @@ static enum says says;
 static int every;
 
 #ifndef LINKED
-// No publisher is linked: a library is loaded for it.
-#define publish_thread NULL
+// No publisher is linked, so a library is loaded.
+#define publish_thread  NULL
 #define publish_process NULL
 #endif
 
@@ -58,7 +58,7 @@ static void say_traceparent(const uint8_t *trace, const uint8_t *span)
 	pthread_mutex_unlock(&printing);
 }
 
-// A context of its own for what the thread does next.
+// A new context for what the thread does next.
 static void begin(enum says now)
 {
 	uint8_t ids[24];
@@ -95,7 +95,7 @@ static void *serve(void *argument)
 	return NULL;
 }
 
-// As a TLS record looks.
+// The format of a TLS record.
 static void talk(int fd)
 {
 	char bytes[64] = "\x17\x03\x03";
@@ -206,9 +206,9 @@ int main(int count, char **words)
 	while (fgets(line, sizeof(line), stdin)) {
 		every = 1;
 		if (sscanf(line, "send %15s %d", context, &every) >= 1) {
-			says = !strcmp(context, "context") ? CONTEXT :
-			       !strcmp(context, "invalid") ? NOT_VALID :
-							     NO_POINTER;
+			says = !strcmp(context, "context")   ? CONTEXT
+			       : !strcmp(context, "invalid") ? NOT_VALID
+							     : NO_POINTER;
 			pthread_barrier_wait(&turn);
 			pthread_barrier_wait(&turn);
 			pthread_barrier_wait(&turn);

@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define EXPORTED __attribute__((visibility("default")))
+#define EXPORTED  __attribute__((visibility("default")))
 #define barrier() __asm__ volatile("" ::: "memory")
 
 struct record {
@@ -19,7 +19,7 @@ struct record {
 
 EXPORTED __thread struct record *otel_thread_ctx_v1;
 static __thread struct record own;
-// More than the room that the C library keeps for libraries that are loaded later.
+// More than the space that the C library reserves for libraries that are loaded later.
 #ifdef BALLAST
 static __thread volatile char ballast[BALLAST];
 #endif

@@ -1,7 +1,7 @@
-"""Requests over TLS with clients of Python's: prints for each that has a traceparent one line of JSON (Range of
-test/support/loss.ts). Every third has none. usage: client.py kept|fresh|later|unread ADDRESS PORT CA COUNT
+"""Sends requests over TLS with Python's clients; prints a line of JSON (Range of test/support/loss.ts) for each that has a
+traceparent. Every third has none. usage: client.py kept|fresh|later|unread ADDRESS PORT CA COUNT
 kept: http.client, one connection; fresh: urllib, a connection for each; later: encrypted into memory, and sent after the call;
-unread: over one connection that does not block, while the server reads nothing until it cannot send more.
+unread: over one non-blocking connection, while the server reads nothing until the client cannot send more.
 """
 import http.client
 import json
@@ -29,7 +29,7 @@ def print_range(local, traceparent, begin, end):
 def headers_of(i):
     headers = {"cookie": secrets.token_urlsafe(2200)}
     if i % 3 < 2:
-        # Within what is searched: before the cookie.
+        # Before the cookie, within the window that is searched.
         headers = {"traceparent": "00-{}-{}-01".format(secrets.token_hex(16), secrets.token_hex(8))} | headers
     return headers
 

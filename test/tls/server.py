@@ -20,7 +20,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
-    # Some clients leave without reading their answers.
+    # Some clients disconnect without reading their answers.
     def handle_error(self, *_):
         pass
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// listen() and accept() in their less usual forms.
+// Unusual uses of listen() and accept().
 #include "cases.h"
 
 #include <errno.h>
@@ -37,7 +37,7 @@ static void *accept_one(void *argument)
 	return NULL;
 }
 
-/* The kernel shows in which call a thread sleeps; nothing wakes us for it, so we poll. */
+/* The kernel shows in which call a thread sleeps, but does not notify us, so we poll. */
 static void wait_until_in_accept(const struct accepter *accepter)
 {
 	char path[64], text[64];
@@ -69,7 +69,7 @@ static int threads(void)
 	return count;
 }
 
-/* One thread per port, from 21000 on; "blocked" is reported when every one of them sleeps in accept(). */
+/* One thread per port, from 21000 on; "blocked" is reported when all of them sleep in accept(). */
 void accepters_server(void)
 {
 	const char *ip = option("listen", option("address", "127.0.0.1"));
@@ -167,7 +167,7 @@ static void listen_and_say(int fd, const char *variant, int backlog)
 	line_address(&line, "local", &here);
 	line_number(&line, "backlog", backlog);
 	line_number(&line, "effective",
-		    error ? 0 : info.tcpi_sacked); /* sacked: a listener's limit */
+		    error ? 0 : info.tcpi_sacked); /* for a listener, `sacked` is the limit */
 	line_number(&line, "errno", error);
 	line_cookies(&line, fd);
 	line_end(&line);
@@ -229,7 +229,7 @@ void queued_server(void)
 	conn_end(&conn);
 }
 
-/* Reports it at a line on standard input. */
+/* Reports it when a line arrives on standard input. */
 void queued_client(void)
 {
 	struct conn conn = conn_dial(0);

@@ -96,7 +96,7 @@ void paced_client(void)
 	say_total(&total);
 }
 
-/* Room for as many sockets as are held at once. */
+/* Enough descriptors for all sockets that are held at once. */
 static struct conn *crowd(long count)
 {
 	struct rlimit files = { .rlim_cur = count + 64, .rlim_max = count + 64 };
@@ -107,7 +107,7 @@ static struct conn *crowd(long count)
 	return conns;
 }
 
-/* Holds count= connections at once before it waits for the end of each. */
+/* Holds count= concurrent connections before it waits for the end of each. */
 void crowd_server(void)
 {
 	long count = option_number("count", 12000);
@@ -140,7 +140,7 @@ void crowd_client(void)
 	say_total(&total);
 }
 
-/* count= attempts at once that nobody answers, closed when all have begun. */
+/* count= concurrent attempts that are never answered, closed when all have begun. */
 void unanswered_client(void)
 {
 	long count = option_number("count", 12000);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sends and receives with misleading sizes: refused and partial sends, sendfile; MSG_PEEK and splice.
+// Sends and receives whose requested sizes are misleading: refused and partial sends, sendfile; MSG_PEEK and splice.
 #include "cases.h"
 
 #include <errno.h>

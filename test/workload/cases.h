@@ -2,7 +2,7 @@
 /* Every case is one function for the server's process and one for the client's; either may be absent. */
 #pragma once
 
-/* closing.c: who closes, and how */
+/* closing.c: which side closes first, and how */
 void client_closes_server(void);
 void client_closes_client(void);
 void server_closes_server(void);
@@ -68,7 +68,7 @@ void multipath_client(void);
 void unaccepted_server(void);
 void unaccepted_client(void);
 
-/* holding.c: connections that live until they are released */
+/* holding.c: connections that stay open until they are released */
 void held_server(void);
 void held_client(void);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who closes first, and how. up=, down= are bytes, delay= ms before the second close.
+// Which side closes first, and how. up=, down= are bytes, delay= ms before the second close.
 #include "cases.h"
 
 #include <errno.h>
@@ -56,7 +56,7 @@ void server_closes_server(void)
 	}
 }
 
-/* Each waits its own delay, yet the next one need not wait for it: a queue in order of end of file. */
+/* Each waits for its own delay without blocking the next one: a queue in order of end of file. */
 void server_closes_client(void)
 {
 	struct waiting {
@@ -72,7 +72,8 @@ void server_closes_client(void)
 
 		conn_send(&conn, option_number("up", 1000));
 		conn_drain(&conn);
-		queue[i] = (struct waiting){conn, now_ns() + option_number("delay", 45) * 1000000};
+		queue[i] =
+			(struct waiting){ conn, now_ns() + option_number("delay", 45) * 1000000 };
 		for (; first <= i && now_ns() >= queue[first].due_ns; first++)
 			conn_end(&queue[first].conn);
 	}
@@ -165,11 +166,12 @@ void again_server(void)
 
 static void disconnect(const struct conn *conn)
 {
-	if (connect(conn->fd, &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr)))
+	if (connect(conn->fd, &(struct sockaddr){ .sa_family = AF_UNSPEC },
+		    sizeof(struct sockaddr)))
 		fail("disconnect");
 }
 
-/* One socket: refused, then connected so many times, with 100, 200, 300, ... bytes; `delay` before each ends. */
+/* One socket: refused, then connected that many times, with 100, 200, 300, ... bytes; `delay` before each end. */
 void again_client(void)
 {
 	struct conn conn = conn_new(0, 0);
@@ -196,7 +198,7 @@ void again_client(void)
 	conn_end(&conn);
 }
 
-/* Closes with everything that came still unread. */
+/* Closes while everything that has arrived is still unread. */
 void unread_server(void)
 {
 	int bytes = option_number("up", 300);
@@ -234,7 +236,7 @@ void late_data_server(void)
 	conn_end(&conn);
 }
 
-/* Sends on after the server has closed: the answer is RST. */
+/* Continues to send after the server has closed; the answer is an RST. */
 void late_data_client(void)
 {
 	struct conn conn = conn_dial(0);

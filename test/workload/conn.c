@@ -40,12 +40,12 @@ void conn_bind(struct conn *conn, int port)
 {
 	struct address own = conn->remote;
 
-	/* The address is left to the route, except for a connection to oneself. */
+	/* The route determines the address, except for a connection to itself. */
 	if (own.any.sa_family == AF_INET)
-		own.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
+		own.v4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port) };
 	else
-		own.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(port)};
-	if (setsockopt(conn->fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) ||
+		own.v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	if (setsockopt(conn->fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) ||
 	    bind(conn->fd, &own.any, own.size))
 		fail("bind to port %d", port);
 }
@@ -78,7 +78,7 @@ struct conn conn_dial(int index)
 
 struct conn conn_accept(int listener, int index)
 {
-	struct conn conn = {.index = index, .start_ns = now_ns()};
+	struct conn conn = { .index = index, .start_ns = now_ns() };
 
 	conn.remote.size = sizeof(conn.remote.v6);
 	do
@@ -94,14 +94,14 @@ struct conn conn_accept(int listener, int index)
 bool conn_accept_while_client(int listener, struct conn *conn, int index)
 {
 	struct pollfd waited[2] = {
-		{.fd = listener, .events = POLLIN},
-		{.fd = option_number("control", -1), .events = POLLIN},
+		{ .fd = listener, .events = POLLIN },
+		{ .fd = option_number("control", -1), .events = POLLIN },
 	};
 
-	/* Negative fds are passed over by poll: without a driver this waits for connections alone. */
+	/* poll ignores negative fds: without a driver this waits only for connections. */
 	if (poll(waited, 2, -1) < 0)
 		fail("poll");
-	/* The last handshake may still be on its way through a softirq when its client is already gone. */
+	/* The last handshake may still be in a softirq when its client has already ended. */
 	if (!(waited[0].revents & POLLIN) && poll(waited, 1, 100) <= 0)
 		return false;
 	*conn = conn_accept(listener, index);
@@ -149,7 +149,7 @@ void conn_drain(struct conn *conn)
 
 int conn_wait(struct conn *conn, short events, int ms)
 {
-	struct pollfd waited = {.fd = conn->fd, .events = events};
+	struct pollfd waited = { .fd = conn->fd, .events = events };
 	socklen_t size = sizeof(int);
 	int pending = 0;
 	int ready = poll(&waited, 1, ms);
@@ -167,7 +167,7 @@ int conn_wait(struct conn *conn, short events, int ms)
 
 void conn_reset_on_close(struct conn *conn)
 {
-	struct linger none = {.l_onoff = 1, .l_linger = 0};
+	struct linger none = { .l_onoff = 1, .l_linger = 0 };
 
 	if (setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)))
 		fail("SO_LINGER");

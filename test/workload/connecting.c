@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attempts to connect and how they end. The network's part (closed port, nft rule, no route) is the caller's.
+// Attempts to connect and how they end. The caller sets up the network (closed port, nft rule, no route).
 #include "cases.h"
 
 #include <errno.h>
@@ -96,7 +96,7 @@ static void do_nothing(int number)
 	(void)number;
 }
 
-/* A signal ends connect(), but not what it began. */
+/* A signal ends connect(), but not the attempt. */
 void interrupted_client(void)
 {
 	struct sigaction action = { .sa_handler = do_nothing };
@@ -122,7 +122,7 @@ void abandoned_client(void)
 	conn_end(&conn);
 }
 
-/* No connection at all: only which network namespace this is. */
+/* No connection: only reports the network namespace. */
 void cookie_client(void)
 {
 	struct address any = address_of("0.0.0.0", 0);

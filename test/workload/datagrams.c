@@ -22,19 +22,21 @@ static void say_datagrams(uint64_t datagrams, uint64_t bytes, uint64_t failed)
 	line_end(&line);
 }
 
-/* Receives until the client is gone and nothing waits. What its buffer could not hold is not counted. */
+/* Receives until the client has ended and nothing is left. What its buffer could not hold is not counted. */
 void datagrams_server(void)
 {
-	struct address here = address_of(option("listen", option("address", "127.0.0.1")), option_number("port", 0));
+	struct address here = address_of(option("listen", option("address", "127.0.0.1")),
+					 option_number("port", 0));
 	int fd = open_socket(&here, SOCK_DGRAM, 0);
 	struct pollfd waited[2] = {
-		{.fd = fd, .events = POLLIN},
-		{.fd = option_number("control", -1), .events = POLLIN},
+		{ .fd = fd, .events = POLLIN },
+		{ .fd = option_number("control", -1), .events = POLLIN },
 	};
 	static char sink[65536];
 	uint64_t datagrams = 0, bytes = 0;
 
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){64 << 20}, sizeof(int)) || bind(fd, &here.any, here.size))
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){ 64 << 20 }, sizeof(int)) ||
+	    bind(fd, &here.any, here.size))
 		fail("bind");
 	announce(fd, 0);
 	while (poll(waited, 2, -1) > 0) {
@@ -60,7 +62,7 @@ void datagrams_client(void)
 
 	if (size > sizeof(zeros))
 		fail("size=%zu is above %zu", size, sizeof(zeros));
-	/* Not connected, so that an answer of "port unreachable" fails no later send. */
+	/* Not connected, so that a "port unreachable" answer does not make a later send fail. */
 	for (int i = 0; i < option_number("count", 1000); i++) {
 		if (sendto(fd, zeros, size, 0, &there.any, there.size) < 0)
 			failed++;

@@ -27,7 +27,7 @@ void forked_server(void)
 	drain_one();
 }
 
-/* The parent lets go first; the child ("pchild") sends and closes. */
+/* The parent closes its descriptor first; the child ("pchild") sends and closes. */
 void forked_client(void)
 {
 	struct conn conn = conn_dial(0);
@@ -89,7 +89,7 @@ static int passed(int through)
 	return fd;
 }
 
-/* Accepts, passes the connection to an older child ("pheir") and lets go; the child sends and closes. */
+/* Accepts, passes the connection to an older child ("pheir") and closes its descriptor; the child sends and closes. */
 void passed_server(void)
 {
 	int pair[2];
@@ -101,7 +101,7 @@ void passed_server(void)
 		fail("socketpair");
 	child = fork_as("pheir");
 	if (!child) {
-		/* The pipes to the driver stay open here, which holds up nobody: we end before our parent. */
+		/* The pipes to the driver stay open here, which delays nothing, because we end before our parent. */
 		int fd = passed(pair[1]);
 
 		if (read(pair[1], &conn, sizeof(conn)) != sizeof(conn))
@@ -161,7 +161,7 @@ void executed_server(void)
 	drain_one();
 }
 
-/* Opens, then turns into pexec with the connection at another fd. */
+/* Opens a connection, then executes pexec with it at another fd. */
 void executed_client(void)
 {
 	struct conn conn = conn_dial(0);
@@ -169,7 +169,7 @@ void executed_client(void)
 	int fd;
 
 	conn_say(&conn, "opened");
-	fd = dup2(conn.fd, 100); /* unlike the first it stays open over exec */
+	fd = dup2(conn.fd, 100); /* unlike the first, it stays open across exec */
 	snprintf(option, sizeof(option), "fd=%d", fd);
 	become("pexec", (char *[]){ "pexec", (char *)case_name(), option, NULL });
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Handshakes that are not client, server, three segments.
+// Handshakes other than a client, a server and three segments.
 #include "cases.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@
 #define SOL_MPTCP 284
 #endif
 
-/* Through TCP_REPAIR, which needs CAP_NET_ADMIN: the number of the next byte in a direction. */
+/* The sequence number of the next byte in a direction, with TCP_REPAIR, which needs CAP_NET_ADMIN. */
 static unsigned int next_number(int fd, int queue)
 {
 	unsigned int number;
@@ -79,7 +79,7 @@ void fastopen_server(void)
 	}
 }
 
-/* The first asks for a cookie, the second uses it (net.ipv4.tcp_fastopen=3 is the caller's). */
+/* The first requests a cookie, the second uses it (the caller sets net.ipv4.tcp_fastopen=3). */
 void fastopen_client(void)
 {
 	static const char data[200];
@@ -123,7 +123,7 @@ void deferred_server(void)
 }
 
 /*
- * TCP_FASTOPEN_CONNECT: the first asks for a cookie; with it, the second's SYN waits for the first data, `delay` after
+ * TCP_FASTOPEN_CONNECT: the first requests a cookie; with it, the second's SYN waits for the first data, `delay` after
  * a line that comes after connect(). With up=0 it is closed without any, so that no SYN ever leaves.
  */
 void deferred_client(void)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connections that are there already: opened, used, and then held until a line comes on standard input.
+// Existing connections: opened, used, and then held until a line arrives on standard input.
 // up= bytes before it, later= after it, down= the answer at the end.
 #include "cases.h"
 

@@ -9,18 +9,20 @@
 
 int bind_here(int protocol)
 {
-	struct address here = address_of(option("listen", option("address", "127.0.0.1")), option_number("port", 0));
+	struct address here = address_of(option("listen", option("address", "127.0.0.1")),
+					 option_number("port", 0));
 	int fd = open_socket(&here, SOCK_STREAM, protocol);
 
-	/* A port in TIME_WAIT from the run before is no obstacle. */
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) || bind(fd, &here.any, here.size))
+	/* So that a port in TIME_WAIT from the previous run can be used. */
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) ||
+	    bind(fd, &here.any, here.size))
 		fail("bind to port %d", address_port(&here));
 	return fd;
 }
 
 void announce(int fd, int backlog)
 {
-	struct address here = {.size = sizeof(here.v6)};
+	struct address here = { .size = sizeof(here.v6) };
 	int ready = option_number("ready", -1);
 	struct line line;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // load CASE [key=value...]: runs the case's server as "psrv" and its client as "pcli", each in its namespace.
-// The same program under those names plays one part alone; as "pexec" it is what a client turns into.
+// Under those names the same program runs one side alone; as "pexec" it is what a client executes.
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -122,7 +122,7 @@ static char *server_port(int ready)
 	return option;
 }
 
-/* Both must exit successfully; if one does not, the other is not waited for. */
+/* Both must exit successfully; if one fails, the other is not waited for. */
 static int outcome(pid_t children[2])
 {
 	int status, result = 0;
@@ -174,7 +174,7 @@ static const struct workload *find(const char *name)
 	fail("no such case");
 }
 
-/* Another user from the first socket on. */
+/* Switches to another user before the first socket. */
 static void set_user(void)
 {
 	long uid = option_number("uid", -1);

@@ -6,16 +6,16 @@
 
 void set_comm(const char *comm);
 
-/* fork(); the child gets the name and dies with its parent. */
+/* fork(); the child gets the name and ends with its parent. */
 pid_t fork_as(const char *comm);
 
 /* Waits for the child and ends the program unless it exited with 0. */
 void reap(pid_t child);
 
-/* Turns this process into another of the programs beside it. */
+/* Executes another program in the same folder. */
 __attribute__((noreturn)) void become(const char *program, char **arguments);
 
-/* Client and server of one case: the client's signal, and the server waiting for it (or for its end). */
+/* For the client and the server of a case: the client's signal, and the server's wait for it (or for its end). */
 void tell_server(void);
 void wait_for_client(void);
 

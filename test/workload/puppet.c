@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sockets that do one thing for each line of standard input, so that what is watched can change in between:
+// Sockets that do one thing for each line of standard input, so that the observer can change in between:
 //     listen L | connect C L | accept A L | send C BYTES | fin C | reset C | unconnect C | close C
-// Names are single letters. Each line is answered by a line "did".
+// Names are single letters. Each line is answered with a line "did".
 #include "cases.h"
 
 #include <ctype.h>
@@ -39,7 +39,7 @@ static void move(int from, int to, size_t bytes)
 
 static void connect_to(int fd, int listener)
 {
-	struct address there = {.size = sizeof(there.v6)};
+	struct address there = { .size = sizeof(there.v6) };
 
 	if (getsockname(listener, &there.any, &there.size) || connect(fd, &there.any, there.size))
 		fail("connect");
@@ -68,10 +68,11 @@ static void act(const char *verb, char name, char other, size_t bytes)
 		if (shutdown(*fd, SHUT_WR))
 			fail("shutdown");
 	} else if (!strcmp(verb, "unconnect")) {
-		if (connect(*fd, &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr)))
+		if (connect(*fd, &(struct sockaddr){ .sa_family = AF_UNSPEC },
+			    sizeof(struct sockaddr)))
 			fail("unconnect");
 	} else {
-		const struct linger at_once = {.l_onoff = 1};
+		const struct linger at_once = { .l_onoff = 1 };
 
 		if (!strcmp(verb, "reset"))
 			setsockopt(*fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));

@@ -34,7 +34,7 @@ uint64_t now_ns(void)
 
 void sleep_ms(long ms)
 {
-	struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+	struct timespec left = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
 
 	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR)
 		;
@@ -67,7 +67,7 @@ void line_begin(struct line *line, const char *event)
 	line_number(line, "atNs", now_ns());
 }
 
-/* Our own words only: nothing in them needs an escape but a quote in a comm, which we never set. */
+/* Only our own texts: nothing needs escaping except a quote in a comm, which we never set. */
 void line_text(struct line *line, const char *key, const char *value)
 {
 	append(line, ",\"%s\":\"%s\"", key, value);

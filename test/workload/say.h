@@ -10,7 +10,7 @@ struct line {
 	int length;
 };
 
-/* The case that runs and the part this process plays in it; they open every line. */
+/* The running case and this process's role in it, with which every line begins. */
 void say_as(const char *name, const char *role);
 const char *case_name(void);
 
@@ -27,5 +27,5 @@ uint64_t now_ns(void);
 
 void sleep_ms(long ms);
 
-/* A sentence with errno's text on standard error, exit 1: the workload itself went wrong. */
+/* Prints a sentence with errno's text on standard error and exits with 1: the workload itself failed. */
 __attribute__((noreturn, format(printf, 1, 2))) void fail(const char *format, ...);

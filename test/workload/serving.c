@@ -19,7 +19,7 @@ static int count(void)
 	return option_number("count", 1);
 }
 
-/* Without anything to read it closes at once, as for a probe. */
+/* With nothing to read it closes at once, as for a probe. */
 static void serve(struct conn *conn)
 {
 	if (option_number("up", 0))
@@ -37,7 +37,7 @@ static void accept_and_serve(int listener)
 	}
 }
 
-/* The client of all of them; what ends a connection is the server's close. */
+/* The client for all of them; the server's close ends a connection. */
 void served_client(void)
 {
 	for (int i = 0; i < count(); i++) {
@@ -52,7 +52,7 @@ void served_client(void)
 	}
 }
 
-/* The parent accepts and lets go; a child for each ("pbackend") serves. */
+/* The parent accepts and closes its descriptor; a child for each connection ("pbackend") serves. */
 void forking_server(void)
 {
 	int listener = listen_here(0, 16);
@@ -131,7 +131,7 @@ void killed_worker_server(void)
 		fail("waitpid");
 }
 
-/* A supervisor listens; the service ("pexec") that it starts gets the listener, and accepts. */
+/* A supervisor listens; the service ("pexec") that it starts receives the listener, and accepts. */
 void activated_server(void)
 {
 	int listener = listen_here(0, 16);

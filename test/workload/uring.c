@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A worker that accepts and serves through io_uring, which makes none of the system calls for it.
+// A worker that accepts and serves through io_uring, without the usual system calls.
 #include "cases.h"
 
 #include <linux/io_uring.h>
@@ -159,7 +159,7 @@ void uring_multishot_server(void)
 	serve_by_uring(true, false);
 }
 
-/* What is accepted has no descriptor, but a place among the ring's files. */
+/* Accepted connections have no descriptor, but a slot among the ring's files. */
 void uring_direct_server(void)
 {
 	serve_by_uring(false, true);

@@ -1,5 +1,5 @@
-// An HTTP server and a client such as anyone writes: goapp server ADDRESS, goapp client ADDRESS PORT.
-// The server ends with its standard input.
+// An ordinary HTTP server and client: goapp server ADDRESS, goapp client ADDRESS PORT.
+// The server ends when its standard input is closed.
 package main
 
 import (
@@ -25,8 +25,8 @@ func say(line map[string]any) {
 	json.NewEncoder(os.Stdout).Encode(line)
 }
 
-// counted counts a connection's bytes and says them when it closes. A call and its count are one: else the
-// answer to a request could come, and close, before the request is counted.
+// counted counts a connection's bytes and prints them when it closes. A call and its count are one step; otherwise
+// the answer to a request could arrive, and close the connection, before the request is counted.
 type counted struct {
 	net.Conn
 	reading, writing sync.Mutex
@@ -101,7 +101,7 @@ func serve(address string) error {
 	return err
 }
 
-// As long as a small program runs: an agent on a busy machine can still read what it is.
+// Lives as long as a small program does, so that an agent on a busy machine can still read its identity.
 const linger = 200 * time.Millisecond
 
 func ask(address, port string) error {

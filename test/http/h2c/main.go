@@ -1,5 +1,5 @@
-// COUNT requests of HTTP/2 without TLS from Go's own client to its own server, over one connection, STREAMS at once, with bodies
-// of up to BODY bytes each way. It prints each request's traceparent.
+// Sends COUNT HTTP/2 requests without TLS from Go's own client to its own server, over one connection, STREAMS at once, with
+// bodies of up to BODY bytes in each direction. Prints each request's traceparent.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Command client makes CLIENTS × REQUESTS requests, labelled with spans of their own, over so many connections, and prints for each
-// one line of JSON (Request of test/support/loss.ts). usage: client URL CLIENTS REQUESTS [CA]
+// Command client makes CLIENTS × REQUESTS requests, each labelled with its own span, over one connection per client, and prints a
+// line of JSON for each (Request of test/support/loss.ts). usage: client URL CLIENTS REQUESTS [CA]
 package main
 
 import (
@@ -32,7 +32,7 @@ type tcpInfo struct {
 	retransmitted uint64
 }
 
-// written is how many bytes of the TCP connection this end has written, whatever encrypts them.
+// written returns how many bytes of the TCP connection this end has written, after any encryption.
 func written(conn net.Conn) uint64 {
 	if encrypted, ok := conn.(*tls.Conn); ok {
 		conn = encrypted.NetConn()
@@ -115,7 +115,7 @@ func main() {
 		all.Add(1)
 		go func() {
 			defer all.Done()
-			// Of its own: a connection that others may use at once has no end of a request.
+			// A separate connection: on a shared one, the end of a request is unknown.
 			client := &http.Client{Transport: correlate.Transport(&http.Transport{
 				DialContext:     correlate.DialContext(&net.Dialer{}),
 				TLSClientConfig: &tls.Config{RootCAs: trusted},
