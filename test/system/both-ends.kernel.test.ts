@@ -1,4 +1,4 @@
-// Both ends of connections, each seen by a separate agent: one trace, by ids alone.
+// Both ends of connections, each seen by a separate agent, form one trace by their ids alone.
 import assert from "node:assert/strict";
 import type { StdioOptions } from "node:child_process";
 import { once } from "node:events";
@@ -21,7 +21,7 @@ const v4 = { address: routedAddresses.routerForClient, listen: routedAddresses.s
 const v6 = { address: routedAddresses.routerForClient6, listen: routedAddresses.server6 };
 const ways = { "IPv4, SNAT and DNAT": v4, "IPv6, SNAT and DNAT": v6 } as const;
 
-/** An agent that looks at some namespaces alone, and what it has sent. */
+/** An agent that observes only some namespaces, and what it has sent. */
 class Side implements AsyncDisposable {
   readonly #agent: Agent;
   readonly #sink: OtlpSink;
@@ -43,7 +43,7 @@ ${settings}`;
     return new Side(await startAgent(plugins, { config }), sink);
   }
 
-  /** Of the spans that come from now on. */
+  /** The spans that arrive from now on. */
   begin(): void {
     this.#from = this.#sink.spans.length;
   }
@@ -71,7 +71,7 @@ describe("both ends", () => {
   let older: Running;
   const stack = new AsyncDisposableStack();
 
-  /** What both sent for `count` connections, each of which must be one trace. */
+  /** What both agents sent for `count` connections, each of which must be one trace. */
   async function meet(count: number, work: () => Promise<unknown>): Promise<readonly DecodedSpan[]> {
     for (const side of sides) side.begin();
     await work();
@@ -218,7 +218,7 @@ for port in range(7300, 7300 + int(count)):
     assert.deepEqual(ids(another.spans), ids(sides[0].spans));
   });
 
-  it("keep the same traces, exactly those with such ids, at a ratio of 0.1", async () => {
+  it("keep the same traces at a ratio of 0.1, exactly those that the ids select", async () => {
     const ratio = "sampling: { ratio: 0.1 }";
     await using client = await Side.start(ratio, net.client);
     await using server = await Side.start(ratio, net.server);

@@ -20,7 +20,7 @@ const declared: readonly Declared[] = [
   { scope: "wirespan.tcplife", signals: { connectionSpec, dropSpec, acceptedSpec, softirqSpec } },
 ];
 
-/** What leaves for what was emitted, through the real writer. */
+/** What the real writer exports for what was emitted. */
 function exported(emit: (sink: Sink) => void): Export[] {
   const encoder = new Encoder();
   const exports: Export[] = [];
@@ -61,7 +61,7 @@ const with_ = (key: string, value: string | number | boolean) =>
   span({ attributes: { ...attributes, [key]: value } });
 
 describe("conformance", () => {
-  it("finds nothing in what is as declared", () => {
+  it("finds nothing wrong with what is as declared", () => {
     const findings = check(
       exported((sink) => {
         sink.span(connectionSpan(1));
@@ -146,7 +146,7 @@ describe("conformance", () => {
     it(`finds ${what}`, () => assert.deepEqual(rules(emit), [rule]));
   }
 
-  it("finds one failure that is two errors, and none in one that its child reports", () => {
+  it("reports a failure with two errors, and accepts one that its child reports", () => {
     const failed = { ...connectionSpan(1), attributes: { ...attributes, "error.type": "reset" } };
     const child = {
       ...failed,

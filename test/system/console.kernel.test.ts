@@ -1,4 +1,4 @@
-// The console under load: few lines, including failures, and every connection is either a line or in a count.
+// The console under load: few lines, including failures, and every connection has a line or is counted.
 import assert from "node:assert/strict";
 import { startAgent } from "../support/agent.ts";
 import { inodeOf } from "../support/connection-ends.ts";
@@ -39,7 +39,7 @@ describe("console", () => {
     assert.ok(stdout.length <= (seconds + 4) * 21 + 2 * 18, `${stdout.length} lines`);
   });
 
-  it("without an exporter and a terminal prints only how to configure one, and its state", async () => {
+  it("without an exporter and a terminal prints only how to configure an exporter, and its own state", async () => {
     await using agent = await startAgent(["--set", "metrics.interval=1s"], { config: config() });
     await run(netns, "clientCloses", { count: 10 });
     await new Promise((resolve) => setTimeout(resolve, 2500));

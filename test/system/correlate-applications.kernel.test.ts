@@ -80,7 +80,7 @@ describe("the trace contexts of an application", () => {
     });
   }
 
-  it("that is older than the agent are read from its table within ten seconds: Node.js, Python and Go", async function () {
+  it("that started before the agent are read from its table within ten seconds: Node.js, Python and Go", async function () {
     if (spawnSync("go", ["version"]).status !== 0) skip(this, "no go on this machine");
     await using netns = await Netns.create();
     // So that they send continuously, and leave the machine to others.

@@ -1,4 +1,4 @@
-// Tables that claim others' sockets, or outdated ones: none of their labels is used.
+// Tables that claim other processes' sockets, or outdated tables: none of their labels is used.
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { Netns, needsRoot } from "../support/netns.ts";
 
 interface Said {
   readonly own: readonly string[];
-  /** The local and the peer's port of the connection's end that was named. */
+  /** The local and the peer's port of the named end of the connection. */
   readonly ports: readonly [number, number];
 }
 
@@ -21,7 +21,7 @@ describe("a table's labels", () => {
     needsRoot(this);
   });
 
-  /** Those of the connection that the program names, at both ends, and those that it had a right to. */
+  /** The labels at both ends of the connection that the program names, and those that are legitimate. */
   async function labels(
     command: readonly string[],
     look: (w: ContextWatch, found: readonly string[], own: readonly string[]) => Promise<void> | void,
@@ -44,18 +44,18 @@ describe("a table's labels", () => {
     labels(["python3", "-B", forge, "flood", String(FORGED)], (w, found) => {
       assert.deepEqual(found, []);
       const { announced, refusedAnnouncements } = w.seen.engine.correlation!.counts;
-      // A refusal is valid for a while: what comes meanwhile is not checked.
+      // A rejection is remembered for a while, during which announcements are not checked.
       assert.ok(announced >= 1, `${announced} announced`);
       assert.ok(refusedAnnouncements >= 1, `${refusedAnnouncements} refused`);
     }));
 
-  it("end when the process becomes another program, which has the same bytes at the same address", () =>
+  it("end when the process executes another program, which has the same bytes at the same address", () =>
     labels(["python3", "-B", forge, "exec"], (_, found, own) => {
       assert.equal(own.length, 10);
       assert.deepEqual(found, own);
     }));
 
-  it("end with the process, also for the one that has its pid next", () =>
+  it("end with the process, also for the next process with its pid", () =>
     labels(
       ["unshare", "--pid", "--fork", "--mount-proc", "python3", "-B", forge, "reuse"],
       (_, found, own) => {

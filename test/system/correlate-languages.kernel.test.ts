@@ -16,7 +16,7 @@ const EACH = size(100, 250);
 const REFUSED = 200;
 
 interface Account {
-  /** By local and remote port of an end: what it sent, in order. */
+  /** What each end sent, in order, by its local and remote port. */
   readonly meant: Readonly<Record<string, readonly string[]>>;
   /** Go's is null if there was none. */
   readonly refused: readonly string[] | null;
@@ -75,7 +75,7 @@ describe("labels from Python and Go", () => {
         found[`${localPort}-${peerPort}`] ??= [];
         found[`${localPort}-${peerPort}`]!.push(traceparent);
       }
-      // Streams of HTTP/2 are written in another order than they begin.
+      // HTTP/2 streams are written in a different order from that in which they begin.
       const ordered = (ends: Account["meant"]) =>
         Object.fromEntries(Object.entries(ends).map(([k, v]) => [k, mode === "h2" ? v.toSorted() : v]));
       assert.equal(Object.values(meant).flat().length, 2 * CLIENTS * EACH);

@@ -15,7 +15,7 @@ const namesOf = (spans: readonly Kept[]): Readonly<Record<string, number>> =>
     ),
   );
 
-/** Spans of that namespace, once there are so many. */
+/** Spans of that namespace, once there are that many. */
 async function spans(seen: Watch, netns: Netns, expected: number): Promise<readonly Kept[]> {
   const inode = inodeOf(netns);
   const here = () => seen.spans.filter(({ attributes }) => attributes["wirespan.netns.inode"] === inode);
@@ -56,7 +56,7 @@ describe(`${count} at once`, () => {
     assert.equal(bytes("inbound", "wirespan.tcp.bytes_received"), count);
   });
 
-  it("are attempts, each of which is reported as given up", async () => {
+  it("are attempts, each of which is reported as aborted", async () => {
     await using net = await pair();
     await net.b.rule("input", "tcp dport 9", "drop");
     await using seen = await watch(["tcpconnlat", "tcpconnect"], { "ring.core": "64MiB" });

@@ -7,7 +7,7 @@ import { startAgent } from "../support/agent.ts";
 import { needsRoot } from "../support/netns.ts";
 import { LINKED, root, scratchClone } from "../support/scratch-clone.ts";
 
-/** Every file but the new plugin's, by what it holds. */
+/** The content of every file except the new plugin's. */
 function contents(clone: string): Record<string, string> {
   const files = globSync("**", { cwd: clone, withFileTypes: true, exclude: LINKED });
   const paths = files.filter((f) => f.isFile()).map((f) => join(f.parentPath, f.name));
@@ -76,7 +76,7 @@ describe("a plugin that is copied into plugins/", () => {
     assert.deepEqual(contents(clone), others);
   });
 
-  it("is refused by --check and at start if its C was changed without its reader", () => {
+  it("is rejected by --check and at start if its C was changed without its reader", () => {
     const source = readFileSync(file("exits.bpf.c"), "utf8");
     writeFileSync(file("exits.bpf.c"), source.replaceAll("status", "code"));
     make();

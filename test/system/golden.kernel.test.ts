@@ -18,7 +18,7 @@ const bytes = {
   v4: golden.v4.count * (golden.v4.up + golden.v4.down),
   v6: golden.v6.count * (golden.v6.up + golden.v6.down),
 };
-/** Rows that we print; all but tcpdrop's are as many as bcc's. */
+/** Number of rows that we print; except for tcpdrop, the same as bcc's. */
 const rows: Readonly<Record<string, number>> = {
   tcpaccept: connections,
   tcpconnect: attempts,
@@ -136,7 +136,7 @@ describe("the thirteen tools over the golden workload", () => {
     assert.ok(received.length > 0);
   });
 
-  it("libbpf-tools print as many rows, if they run without kprobes", function () {
+  it("libbpf-tools print the same number of rows, if they run without kprobes", function () {
     if (peers.length === 0) skip(this, "libbpf-tools are not installed");
     const ports = Object.values(golden).map(({ port }) => port);
     const ofGolden = new RegExp(`\\b(${ports.join("|")})\\b`);

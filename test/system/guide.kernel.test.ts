@@ -25,7 +25,7 @@ describe("the guide to adding a plugin", () => {
     assert(lines <= 100, `${lines} lines`);
   });
 
-  describe("followed in a clone", () => {
+  describe("when followed in a clone", () => {
     let clone: string;
     const node = (...args: string[]) => spawnSync(process.execPath, args, { cwd: clone, encoding: "utf8" });
 

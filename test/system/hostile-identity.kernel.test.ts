@@ -1,4 +1,4 @@
-// An ordinary user's processes that say a lot, and untrue things, about themselves.
+// Processes of an ordinary user that declare a lot of false information about themselves.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -31,7 +31,7 @@ describe(`${count} processes that claim others' names, of 15 kB`, () => {
   after(() => rmSync(folder, { recursive: true, force: true }));
 
   for (const excluded of [false, true]) {
-    it(`do not make the agent grow, nor export a false name${excluded ? ", and are not read if the filter excludes them" : ""}`, async () => {
+    it(`do not make the agent's memory grow, nor export a false name${excluded ? ", and are not read if the filter excludes them" : ""}`, async () => {
       await using sink = await OtlpSink.start("grpc");
       await using netns = await Netns.create();
       await using agent = await startAgent(["--plugin", "tcplife"], {

@@ -9,7 +9,7 @@ import { type Watch, watch } from "../support/engine.ts";
 import { Netns, needsRoot } from "../support/netns.ts";
 import { build, one, pick, run, start } from "../support/workload.ts";
 
-/** By Resource what a metric's points add up to. */
+/** The sum of a metric's points by Resource. */
 function sums(metrics: readonly Metric[], name: string, of: (point: Point) => boolean = () => true) {
   const sums = new Map<Resource, number>();
   for (const { spec, resource, points } of metrics) {
@@ -24,7 +24,7 @@ function sums(metrics: readonly Metric[], name: string, of: (point: Point) => bo
 
 const sent = ({ attributes }: Point) => attributes["network.io.direction"] === "transmit";
 
-/** By service and version: each of its programs is an instance of its own. */
+/** By service and version: each of its programs is a separate instance. */
 function said(all: ReadonlyMap<Resource, number>): Record<string, number> {
   const sums: Record<string, number> = {};
   for (const [{ attributes: a }, value] of all) {
@@ -46,7 +46,7 @@ describe("the identity of sums", () => {
   });
 
   const plugins = ["tcplife", "tcptop", "tcpconnlat", "tcpconnect", "tcpaccept", "tcpstates"];
-  /** An idle agent: one that is still starting may read a process when it has already ended. */
+  /** An idle agent: one that is still starting may only read a process after it has ended. */
   async function watchIn(netns: Netns): Promise<Watch> {
     const watched = await watch(plugins, { "filter.include.netns": String(inodeOf(netns)) });
     await watched.collect();
@@ -84,14 +84,14 @@ describe("the identity of sums", () => {
         "cart 2": 8,
         web: 10,
       });
-      // Of spans and metrics alike: the same object, so the same attributes.
+      // For spans and metrics alike: the same object, hence the same attributes.
       const spans = new Set(watched.spans.map(({ resource }) => resource));
       assert.equal(spans.size, 6, "client and server of three");
       for (const resource of sums(metrics, "wirespan.tcp.io").keys()) assert.ok(spans.has(resource));
     }
   });
 
-  it("what was counted before the agent read a process is added to what comes after", async () => {
+  it("what was counted before the agent read a process is added to what is counted afterwards", async () => {
     await using netns = await Netns.create();
     await using watched = await watchIn(netns);
     await using running = await start(netns, "held", { up: 1000, env: cart(3) });

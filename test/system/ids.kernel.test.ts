@@ -66,7 +66,7 @@ function askEvent(
   return event.toString("hex", 48);
 }
 
-describe("ids made in the kernel", () => {
+describe("ids computed in the kernel", () => {
   let object: BpfObject;
 
   before(async function () {

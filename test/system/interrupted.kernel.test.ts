@@ -63,7 +63,7 @@ class Seen {
     this.#metrics = metrics;
   }
 
-  /** Over all series, or those with this value of some attribute. */
+  /** The sum over all series, or over those with this value of an attribute. */
   sum(name: string, having?: string): number {
     return this.#metrics
       .filter(({ spec }) => spec.name === name)
@@ -101,7 +101,7 @@ describe("an event that interrupts a program", () => {
     assert.deepEqual(answers.toSorted(), installedPlugins().toSorted());
   });
 
-  it("is missing in no plugin's sums", async () => {
+  it("is not missing from any plugin's sums", async () => {
     for (let left = 30; left > 0; left--) {
       await using netns = await Netns.create();
       await spreadPackets(netns);
@@ -112,13 +112,13 @@ describe("an event that interrupts a program", () => {
       // Two at a time, so that packets of one interrupt system calls of the other.
       const ends = await Promise.all([0, 1].map(() => run(netns, "burst", { count: 2500 })));
       const after = await polled(seen);
-      // A virtual CPU may omit its tracepoints, all of them, for as long as a softirq lasts.
+      // A virtual CPU may omit all of its tracepoints for as long as a softirq lasts.
       if (misses(seen) === 0 || after.told - before.told !== after.taken - before.taken) continue;
       const connections = ends.reduce(
         (n, lines) => n + (one(lines, "summary", "client").connections as number),
         0,
       );
-      // At both ends one of the handshake and one of the whole.
+      // At both ends, one for the handshake and one for the whole connection.
       await seen.until("spans", () => (seen.counters().seen_spans ?? 0) >= 4 * connections);
       const found = new Seen(seen, await seen.collect());
       for (const count of Object.values(COUNTS)) count(found, connections);
@@ -151,7 +151,7 @@ describe("an event that interrupts a program", () => {
     assert.equal(second(a), true);
 
     first(a);
-    first(b); // interrupts the second program, which therefore is not entered for it
+    first(b); // interrupts the second program, which is therefore not entered for it
     assert.equal(second(a), true);
     assert.equal(second(b), false, "nothing of it stays");
 

@@ -1,4 +1,4 @@
-// Kinds of processes, each run for real: the name, the owner and the instance that docs/identity.md gives it.
+// Runs each kind of process and checks the name, the owner and the instance against docs/identity.md.
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -22,13 +22,13 @@ const uid = "2c48913c-b29f-11e7-9350-020968147796";
 
 interface Run {
   readonly words: readonly string[];
-  /** Below the test's own, in cgroup v2 and in v1's `name=systemd`. */
+  /** A cgroup below the test's own, in cgroup v2 and in v1's `name=systemd`. */
   readonly v2?: string;
   readonly v1?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Where cgroup v1 is mounted for systemd alone, as on hybrid hosts. */
+/** Where cgroup v1 is mounted only for systemd, as on hybrid hosts. */
 function systemdMount(): string | undefined {
   const lines = readFileSync("/proc/mounts", "utf8").split("\n");
   return lines
@@ -70,7 +70,7 @@ describe("kinds of processes", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** Runs a process to its end; its connection's span, and the process itself. */
+  /** Runs a process until it ends; returns its connection's span, and the process itself. */
   async function span({ words, v1, v2, env = {} }: Run): Promise<{ span: Kept; pid: number }> {
     const mounts = [v2 !== undefined && [cgroup2Mount(), v2], v1 !== undefined && [systemdMount(), v1]];
     const folders = mounts

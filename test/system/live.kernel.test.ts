@@ -1,4 +1,4 @@
-// The live view on a real terminal: it fits, it obeys its keys, and its numbers are the workload's.
+// The live view on a real terminal: it fits, responds to its keys, and shows the workload's numbers.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -33,7 +33,7 @@ describe("live view", () => {
   afterEach(() => netns[Symbol.asyncDispose]());
   after(() => rm(folder, { recursive: true, force: true }));
 
-  /** The agent on a terminal, watching the namespace alone. */
+  /** The agent on a terminal, observing only the namespace. */
   async function open(columns: number, rows: number, more = ""): Promise<Terminal> {
     const config = join(folder, "wirespan.yaml");
     await writeFile(
@@ -56,7 +56,7 @@ describe("live view", () => {
       await terminal.until(new RegExp(`ended [\\d.]+/s, ${2 * COUNT + REFUSED} in all`));
       const [title] = (await terminal.until(/by connections/)).filter((line) => line.startsWith("PEERS"));
       assert.ok((await readFile(readme, "utf8")).includes(`\n${title!.trimEnd()}\n`), "README shows it");
-      // So that totals stand as the title says, and rates have faded.
+      // So that totals are as in the title, and rates have decayed.
       await terminal.press("s", "s", "s", "s", "s");
       const screen = await terminal.until(/by total/);
       assert.equal(screen.length, rows);
@@ -90,7 +90,7 @@ describe("live view", () => {
     });
   }
 
-  it("obeys its keys: filter, pause, one tool, help, and a new size", async () => {
+  it("responds to its keys (filter, pause, one tool, help) and to a new size", async () => {
     await using terminal = await open(100, 30);
     await terminal.until(/13 plugins run/);
     await run(netns, "clientCloses", { count: 3 });

@@ -49,9 +49,9 @@ exporters:
 `,
       });
       const lines = await run(netns, "paced", { rate: 500, seconds: 3 });
-      // At both ends one each, which the working backend has before the second that the others are given.
+      // One at each end, which the working backend receives within the second that the others are given.
       const made = 2 * one(lines, "summary", "client").connections;
-      // What a late answer makes the agent retry arrives twice.
+      // Requests that the agent retries because of a late answer arrive twice.
       const arrived = () => new Set(good.spans.map(({ traceId, spanId }) => traceId + spanId)).size;
       await until("all spans", () => arrived() >= made);
       const ended = await agent.stop(signal);

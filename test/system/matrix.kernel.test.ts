@@ -14,7 +14,7 @@ import type { Case } from "../support/workload-lines.ts";
 const plugins = ["tcptracer", "tcplife", "tcpaccept", "tcpconnect", "tcpconnlat", "tcptop", "tcpsubnet"];
 const WAY = "network.io.direction";
 
-/** Attempts to connect, accepts, and ends of connections: of those who opened and of those who accepted. */
+/** Attempts to connect, accepts, and ends of connections, separately for openers and acceptors. */
 type Counts = readonly [connects: number, accepts: number, opened: number, accepted: number];
 
 interface Expected {
@@ -24,14 +24,14 @@ interface Expected {
   readonly sysctl?: Readonly<Record<string, number>>;
   /** What a rule does with a SYN to port 9. */
   readonly verdict?: string;
-  /** What TCP received and no program read. */
+  /** Bytes that TCP received and no program read. */
   readonly unread?: number;
 }
 
 const plain = { counts: [1, 1, 1, 1] } as const;
 const attempt = { counts: [1, 0, 1, 0] } as const;
 
-/** By what happens; `case` is given if the name is not the workload's. */
+/** Cases by name; `case` is set if that is not the workload's name. */
 const cases: Readonly<Record<string, Expected>> = {
   clientCloses: plain,
   serverCloses: { counts: [5, 5, 5, 5], options: { count: 5 } },

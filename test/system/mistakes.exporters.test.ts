@@ -1,4 +1,4 @@
-// Endpoints, tokens, and what answers there.
+// Mistakes with endpoints, tokens, and what answers there.
 
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";

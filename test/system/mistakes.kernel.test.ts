@@ -137,7 +137,7 @@ describe("a mistake", () => {
     });
   }
 
-  // How far the load of a plugin gets before none is left varies.
+  // How far loading a plugin gets before no descriptor is left varies.
   for (const limits of [140, 200, 300]) {
     it(`with privileges or limits is reported: too few descriptors for every plugin: ${limits}`, async () => {
       const launcher = limit(`-n ${limits}`);
@@ -149,7 +149,7 @@ describe("a mistake", () => {
         .map(
           (line) => JSON.parse(line) as { level?: string; plugin?: string; msg?: string; plugins?: string[] },
         );
-      // Reading trace contexts may fail too, which is no plugin's failure.
+      // Reading trace contexts may fail, too, which is not a plugin's failure.
       const out = lines.filter(({ level, plugin }) => level === "error" && plugin !== undefined);
       assert.ok(out.length > 0 && out.length < 13, err);
       const why = `too few file descriptors: the limit is ${limits}; .*LimitNOFILE= in a unit\\)`;

@@ -1,4 +1,4 @@
-// Proxies between exporters and their backends.
+// Mistakes with proxies between exporters and their backends.
 import { describeMistakes, proxy, said, unused } from "../support/mistakes.ts";
 
 describeMistakes("proxies", {

@@ -1,4 +1,4 @@
-// TLS and certificates of exporters.
+// Mistakes with TLS and certificates of exporters.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describeMistakes, folder, pem, said, secured, sink } from "../support/mistakes.ts";

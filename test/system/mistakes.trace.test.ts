@@ -8,7 +8,7 @@ import { environment } from "../support/environment.ts";
 const main = join(import.meta.dirname, "../../cli/main.ts");
 const invalid = (line: string) => `wirespan: The configuration has an error; nothing was started.\n${line}\n`;
 
-/** The words after `trace`, and all of standard error. */
+/** The arguments after `trace`, and all of standard error. */
 const mistakes: readonly (readonly [words: string, says: string | RegExp])[] = [
   ["tcplife --pid 4194399", "wirespan: --pid: there is no process 4194399 on this host.\n"],
   ["tcptracer -p 4194399", "wirespan: --pid: there is no process 4194399 on this host.\n"],

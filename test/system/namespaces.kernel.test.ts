@@ -63,7 +63,7 @@ function pidNamespaceOf(agent: Agent): string {
   return path;
 }
 
-// With halfClose the client lives on while it waits for the answer, so that /proc can be read.
+// With halfClose the client stays alive while it waits for the answer, so that /proc can be read.
 const load = new URL("../workload/build/load", import.meta.url).pathname;
 
 describe("an agent in its own namespaces", () => {
@@ -101,7 +101,7 @@ describe("an agent in its own namespaces", () => {
       found.map(({ service }) => service),
       ["inside", "pcli"],
     );
-    // The kernel's numbers, for both: those of the namespace begin at 1, and the kernel's begin again at 300.
+    // Both are the kernel's numbers: those of the namespace begin at 1, and the kernel's wrap to 300.
     for (const { pid } of found) assert.ok(Number(pid) >= 300, `${String(pid)} is the namespace's`);
     const said = agent.stderr.filter((line) => line.includes("pid namespace"));
     assert.equal(said.length, 2, agent.stderr.join("\n"));
@@ -165,7 +165,7 @@ describe("an agent in its own namespaces", () => {
     });
   }
 
-  it("reports no limits without any", async () => {
+  it("reports no limitations if there are none", async () => {
     await using netns = await Netns.create();
     await using sink = await OtlpSink.start("http");
     await using agent = await start(netns, sink, {});

@@ -1,4 +1,4 @@
-// Network namespaces that come and go: the kernel gives their inodes to the next at once, and never their cookies.
+// Network namespaces that are created and removed: the kernel reuses their inodes at once, but never their cookies.
 import assert from "node:assert/strict";
 import type { AnyAttributes } from "../../core/plugin/signals.ts";
 import { inodeOf } from "../support/connection-ends.ts";
@@ -20,13 +20,13 @@ const namespaceOf = (a: AnyAttributes) => [
   a["wirespan.netns.name"],
 ];
 
-describe("network namespaces that come and go", () => {
+describe("short-lived network namespaces", () => {
   before(async function () {
     needsRoot(this);
     await build();
   });
 
-  it("are as many series as there were, each with its own figures and name: 60 of them", async () => {
+  it("have one series each, with its own values and name: 60 of them", async () => {
     const settings = { "plugins.netqtop.loopback": "true", "plugins.netqtop.interfaces": "lo" };
     const plugins = ["netqtop", "tcplife", "solisten", "tcpdrop"];
     await using watched = await watch(plugins, settings);

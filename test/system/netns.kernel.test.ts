@@ -11,7 +11,7 @@ describe("network namespaces", () => {
     needsRoot(this);
   });
 
-  it("are gone after use, with what was started in them, whatever the test did", async () => {
+  it("are gone after use, with all processes that were started in them, whatever the test did", async () => {
     let path = "";
     let pid = 0;
     await assert.rejects(async () => {

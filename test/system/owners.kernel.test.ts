@@ -1,4 +1,4 @@
-// Filters on the owners of connections, beyond names: maps that others pin, and cgroups that a reload adds.
+// Filters on the owners of connections, other than by name: maps that other programs pin, and cgroups that a reload adds.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmdirSync, statSync } from "node:fs";
@@ -49,7 +49,7 @@ describe("filters on owners", () => {
   });
 
   for (const level of ["", "plugins.tcpconnect."]) {
-    it(`match the cgroups in a map that others fill, at any time: ${level}filter.cgroupMap`, async function () {
+    it(`match the cgroups in a map that other programs fill at any time: ${level}filter.cgroupMap`, async function () {
       await using netns = await Netns.create();
       await using pins = await Pins.mount();
       await using top = Cgroup.create(this);
@@ -61,14 +61,14 @@ describe("filters on owners", () => {
       await attempt(7301, mine);
       await pins.put("cgroups", 8, 8, mine.id);
       await attempt(7302, mine);
-      // Not what is below or above: a map names each by itself.
+      // Not those below or above: a map lists each cgroup individually.
       await attempt(7303, top);
       await attempt(7304, mine);
       assert.deepEqual(await ports(watched, 7304), [7302, 7304]);
     });
   }
 
-  it("match who accepts as well as who connects", async function () {
+  it("match processes that accept as well as those that connect", async function () {
     await using netns = await Netns.create();
     await using pins = await Pins.mount();
     await using top = Cgroup.create(this);
@@ -126,7 +126,7 @@ describe("filters on owners", () => {
     await using top = Cgroup.create(this);
     await using outer = top.child("outer");
     await using inner = outer.child("inner");
-    // More than there are slots: in the end `outer` has the first one's.
+    // More than there are slots: at the end `outer` has the first one's.
     const others = Array.from({ length: 16 }, (_, i) => top.child(`other${i}`));
     await using cleanup = new AsyncDisposableStack();
     for (const other of others) cleanup.use(other);

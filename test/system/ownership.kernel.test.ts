@@ -10,17 +10,17 @@ import { skip } from "../support/skip.ts";
 import { build, type Options, one, pick, run } from "../support/workload.ts";
 import type { Case, Connection, Line } from "../support/workload-lines.ts";
 
-/** Linux 6.1 does not show who sends. */
+/** Linux 6.1 does not show the sender. */
 const seesSends = native.tracepointArity("sock_send_length") >= 0;
 
-/** What the acceptor's end must have, according to the workload. */
+/** The expected attributes of the acceptor's end, according to the workload. */
 interface Kind {
   readonly title: string;
   /** Its row in docs/identity.md. */
   readonly kind?: keyof typeof DOCUMENTED;
   readonly workload: Case;
   readonly options: Options;
-  /** What the owners reported about their connections. */
+  /** The owners' reports about their connections. */
   readonly owned: (lines: readonly Line[]) => readonly Connection[];
   readonly source: (seesAccepts: boolean) => string;
   /** Another process that accepts, according to the hook. */
@@ -158,7 +158,7 @@ describe("accepted connections", () => {
       await using netns = await Netns.create();
       const inode = inodeOf(netns);
       const ends = new Ends(agent, netns);
-      // Its number may have been another namespace's before.
+      // The number may have belonged to another namespace before.
       const from = new Map([plain, accepting].map((seen) => [seen, seen.spans.length]));
       const lines = await run(netns, kind.workload, kind.options);
       const count = 2 * kind.owned(lines).length;

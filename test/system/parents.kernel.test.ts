@@ -13,7 +13,7 @@ const PORT = 7201;
 const REFUSING = 7209;
 const COUNT = 5;
 const CLIENT = { address: addresses.b, count: COUNT, uid: 65534 };
-/** A tracepoint takes 64 programs. */
+/** A tracepoint accepts 64 programs. */
 const AT_ONCE = 6;
 
 /** `C`, `O`: the opener's handshake and connection; `Q`, `A`: the acceptor's; `c`, `o`: of an attempt that failed. */
@@ -81,7 +81,7 @@ function cases({ a, b }: Pair): Readonly<Record<string, Case>> {
       by(`${life}.include.direction`, "outbound", "C:O O:- Q:- c:o o:-"),
       by(`${life}.failuresOnly`, "true", "C:- Q:- c:o o:-"),
       by(`${life}.minDuration`, "30s", "C:- Q:- c:-"),
-      // They last longer, which is known at their end only.
+      // They last longer, which is only known at their end.
       by(`${life}.minDuration`, "30ms", "A:- C:- O:- Q:- c:-"),
       by("plugins.tcpaccept.filter.include.direction", "outbound", "A:O C:O O:- c:o o:-"),
     ]),

@@ -59,7 +59,7 @@ ${more}`;
 
   const reload = () => execute(process.execPath, [main, "reload", "--socket", `${folder}/control.sock`]);
 
-  it("stops and starts one plugin without costing another a single connection", async () => {
+  it("stops and starts one plugin without losing a single connection of another", async () => {
     await using sink = await OtlpSink.start("grpc");
     await using netns = await Netns.create();
     const file = join(folder, "wirespan.yaml");
@@ -104,7 +104,7 @@ ${more}`;
     for (let i = 0; i < 10; i++) {
       const hasRuns = (metrics: readonly Metric[]) =>
         metrics.some(({ spec }) => spec.name === "wirespan.softirq.runs");
-      // Since it was started again; and so that the next collection begins at once.
+      // Counted since it was restarted; and so that the next collection begins at once.
       await until("a softirq", async () => hasRuns(await seen.collect()));
       const [metrics] = await Promise.all([seen.collect(), seen.reload(off)]);
       assert.ok(hasRuns(metrics), `round ${i}`);
@@ -112,7 +112,7 @@ ${more}`;
     }
   });
 
-  it("no longer counts a plugin as failed that is disabled, or that runs now", async () => {
+  it("no longer counts a plugin as failed if it is disabled or runs now", async () => {
     const limit = Object.assign(new Error("too many"), { code: "EMFILE", step: "load" });
     let refuses = true;
     const unwilling: Native = {
@@ -247,7 +247,7 @@ ${more}`;
     assert.ok(stderr.some((line) => line.includes("the running configuration is unchanged")));
   });
 
-  it("warns of a second agent on the host", async () => {
+  it("warns about a second agent on the host", async () => {
     await using sink = await OtlpSink.start("grpc");
     const file = join(folder, "wirespan.yaml");
     await writeFile(file, yaml(sink, true));

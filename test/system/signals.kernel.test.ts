@@ -8,7 +8,7 @@ import { until } from "../support/until.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Processes of a session, zombies left out. */
+/** Processes of a session, except zombies. */
 function session(id: number): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -20,7 +20,7 @@ function session(id: number): number[] {
     .map(Number);
 }
 
-/** What `read` gives, or undefined where the process or the descriptor has just gone. */
+/** The result of `read`, or undefined if the process or the descriptor has just gone. */
 function readText<T>(path: string, read: (path: string) => T): T | undefined {
   try {
     return read(path);
@@ -33,7 +33,7 @@ describe("npm start", () => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     it(`leaves no process and no BPF program after ${signal} to npm`, async () => {
       const before = loadedPrograms();
-      // In a session of its own, so that whatever it leaves behind can be found.
+      // In its own session, so that whatever it leaves behind can be found.
       const npm: ChildProcess = spawn("npm", ["--silent", "start"], {
         cwd: root,
         detached: true,

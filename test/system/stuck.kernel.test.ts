@@ -1,4 +1,4 @@
-// Readers of the agent's output may stall, disconnect, or have no room: nothing else waits for them.
+// Readers of the agent's output may stall, disconnect, or run out of space; nothing else waits for them.
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -16,7 +16,7 @@ import { one, run } from "../support/workload.ts";
 
 const main = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
 
-/** The agent, with one of its outputs into a pipe of which only the test reads, when it wants to. */
+/** The agent, with one of its outputs connected to a pipe from which only the test reads, on demand. */
 class Stuck implements Disposable {
   readonly child: ChildProcess;
   readonly #fd: number;
@@ -94,11 +94,11 @@ describe("a reader that stalls", () => {
       /^wirespan: (\d+) lines are missing: the reader of standard output was too slow/m.exec(stuck.said)?.[1],
     );
     assert.ok(shown > 0 && missing > 0, stuck.said);
-    // Both ends of each; a line that the pipe took in part is among the missing.
+    // Both ends of each; a line that the pipe accepted only in part counts as missing.
     assert.equal(shown + missing, 2 * connections);
   });
 
-  it("for a while misses nothing of a trace that ends, however much waits, if it continues", async () => {
+  it("for a while and then continues misses nothing of a trace that ends, however much is unread", async () => {
     await using netns = await Netns.create();
     const count = 12_000;
     const series = 100;
@@ -107,7 +107,7 @@ describe("a reader that stalls", () => {
     const words = ["-c", "-s", "--signals", "--set", only, "--set", `metrics.maxSeries=${series}`];
     using stuck = new Stuck(pipe, 1, ["trace", "tcpconnect", ...words]);
     await until("it to be ready", () => stuck.said.includes('"ready":true'));
-    // So that it comes to all that the kernel has recorded at once, and at its end.
+    // So that it processes everything that the kernel has recorded at once, and at its end.
     stuck.child.kill("SIGSTOP");
     await run(netns, "attempt", { count });
     stuck.child.kill("SIGTERM");
@@ -124,7 +124,7 @@ describe("a reader that stalls", () => {
     assert.equal(shown.trimEnd().split("\n").length, count + series);
   });
 
-  it("of the log does not block exporters, and learns how many lines it has missed", async () => {
+  it("of the log does not block exporters, and is informed how many lines it has missed", async () => {
     await using good = await OtlpSink.start("http");
     await using bad = await OtlpSink.start("http");
     await using netns = await Netns.create();
@@ -162,7 +162,7 @@ exporters:
       return /"dropped":\d+/.test(text);
     });
     for (const line of text.trim().split("\n")) JSON.parse(line);
-    // Nobody reads any more.
+    // The output is no longer read.
     stuck.child.kill("SIGTERM");
     assert.equal(await stuck.ended, 7, "ended in order, with the losses of the other exporter");
   });

@@ -1,4 +1,4 @@
-// All plugins at once: each reports what it reports alone.
+// With all plugins at once, each reports the same as it does alone.
 import assert from "node:assert/strict";
 import { importPlugins, installedPlugins } from "../../core/engine/discover.ts";
 import type { Plugin } from "../../core/plugin/plugin.ts";
@@ -25,12 +25,12 @@ const settings: Readonly<Record<string, string>> = {
 /** Bytes. */
 const linkHeader = 14;
 
-/** The same work, watched once. */
+/** One observation of the same workload. */
 interface Observed {
   readonly reports: ReadonlyMap<string, Report>;
-  /** What the loopback carried. */
+  /** The loopback's traffic. */
   readonly carried: { readonly bytes: number; readonly packets: number };
-  /** For each softirq vector: what was reported, between what the kernel counted within and around that. */
+  /** For each softirq vector: the reported number, and the kernel's lower and upper bound for it. */
   readonly runs: readonly (readonly [vector: string, least: number, told: number, most: number])[];
 }
 
@@ -100,11 +100,11 @@ describe("all plugins at once", () => {
 
   const byKernel = ["netqtop", "softirqs"];
   for (const name of installedPlugins().filter((name) => !byKernel.includes(name))) {
-    it(`report what ${name} reports alone`, async () => {
+    it(`report the same for ${name} as it reports alone`, async () => {
       const { spans, ...rest } = (await alone(name)).reports.get(name)!;
       const { spans: allSpans, ...allRest } = together.reports.get(name)!;
       assert.deepEqual(allRest, rest);
-      // Others may request more of the same spans.
+      // Other plugins may request more of the same spans.
       for (const [span, told] of Object.entries(spans)) {
         const left = [...allSpans[span]!];
         const missing = told.filter(
@@ -115,7 +115,7 @@ describe("all plugins at once", () => {
     });
   }
 
-  it("report no span that none reports alone", () => {
+  it("report no span that no plugin reports alone", () => {
     for (const { spans } of together.reports.values()) {
       for (const [span, told] of Object.entries(spans)) {
         const most = Math.max(...[...reported.values()].map((report) => report.spans[span]?.length ?? 0));
@@ -124,7 +124,7 @@ describe("all plugins at once", () => {
     }
   });
 
-  // How many packets carry the same work varies, so the kernel's own counters are compared.
+  // The number of packets for the same workload varies, so the comparison is with the kernel's own counters.
   it("do not change netqtop's packets and bytes of the interface", async () => {
     for (const { reports, carried } of [await alone("netqtop"), together]) {
       const sum = (metric: string, way: string) =>

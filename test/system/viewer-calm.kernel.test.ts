@@ -1,4 +1,4 @@
-// Calm traffic of real servers and their own clients: no rule finds anything.
+// Normal traffic of real servers and their own clients causes no findings.
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
 import { chmodSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
@@ -34,7 +34,7 @@ interface Edge {
   readonly counts: Readonly<Record<string, number>>;
 }
 
-describe("calm traffic of nginx, Redis and PostgreSQL", function () {
+describe("normal traffic of nginx, Redis and PostgreSQL", function () {
   this.timeout(SECONDS * 1000 + 120_000);
   let programs: string;
   let redis: NonNullable<ReturnType<typeof redisCommand>>;
@@ -42,7 +42,7 @@ describe("calm traffic of nginx, Redis and PostgreSQL", function () {
   before(function () {
     needsRoot(this);
     const folder = postgresFolder() ?? skip(this, "no PostgreSQL's server programs on this machine");
-    // Its own clients are beside it, if it is not found through a link.
+    // Its own clients are in the same folder, unless it is found through a link.
     programs = dirname(realpathSync(join(folder, "postgres")));
     redis = redisCommand() ?? skip(this, "no Redis on this machine");
     if (findNginx() === undefined) skip(this, "no nginx on this machine");
@@ -113,7 +113,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     using db = new DatabaseSync(file, { readOnly: true });
     const all = db.prepare("SELECT finding FROM finding").all();
     const raised = all.map(({ finding }) => JSON.parse(String(finding)) as Finding);
-    // For the agent, a kernel that does not show every event is not calm: it reports that.
+    // If the kernel does not show every event, the agent has a finding about that.
     const isUnseen = ({ subject }: Finding) => subject === "wirespan (unseen)" && agent.unseen > 0;
     assert.deepEqual(
       [...raised, ...looks].filter((finding) => !isUnseen(finding)),

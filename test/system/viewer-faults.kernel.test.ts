@@ -1,4 +1,4 @@
-// Staged faults, each alone beside calm traffic of other edges: found within 30 seconds, and listed first.
+// Staged faults, one at a time besides normal traffic of other edges, are found within 30 seconds and listed first.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -13,7 +13,7 @@ import { until } from "../support/until.ts";
 
 /** Milliseconds within which a fault must be found. */
 const SOON = 30_000;
-/** Milliseconds that hold a whole minute which is over for another one. */
+/** Milliseconds after which a complete minute has ended, whenever they begin. */
 const BEFORE = 125_000;
 
 interface Fault {
@@ -22,7 +22,7 @@ interface Fault {
   readonly rule: string;
   readonly subject: string;
   readonly text: RegExp;
-  /** What is slower than it was needs a time in which it was not. */
+  /** Faults that make something slower need a time before in which it was not. */
   calm?(stage: Stage): Promise<unknown>;
   stage(stage: Stage): Promise<unknown>;
 }
@@ -168,7 +168,7 @@ const FAULTS: readonly Fault[] = [
     subject: "CPU 1 (net_rx)",
     text: /^Softirqs took \d+ % of CPU 1 in the last 10 s, most of it net_rx/,
     async stage(stage) {
-      // So many that receiving a packet takes much longer than sending it.
+      // So many rules that receiving a packet takes much longer than sending it.
       const rules = [
         "add table ip f",
         "add chain ip f many",

@@ -1,4 +1,4 @@
-// Memory of the agent and its store while connections come and go: it does not grow.
+// The memory of the agent and its store does not grow while connections open and close.
 import assert from "node:assert/strict";
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { size } from "../support/long.ts";
 import { Netns, needsRoot } from "../support/netns.ts";
 import { build, run } from "../support/workload.ts";
 
-/** Seconds, before which caches fill, and which are looked at. */
+/** Seconds for caches to fill, and seconds that are evaluated. */
 const WARM = size(8, 300);
 const SECONDS = size(12, 1500);
 const RATE = 500;
@@ -21,7 +21,7 @@ function memoryOf(pid: number): number {
   return Number(kilobytes) / 1024;
 }
 
-/** Least squares: how much `values`, which are as far apart from one another, grow from the first to the last. */
+/** Growth of equidistant `values` from the first to the last, by least squares. */
 function growth(values: readonly number[]): number {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const middle = (values.length - 1) / 2;
@@ -71,7 +71,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     await traffic;
     const grown = growth(samples);
     console.log(`      ${samples.map((mb) => mb.toFixed(0)).join(" ")} MB: ${grown.toFixed(1)} MB more`);
-    // In the short form the heaps still take what they are given.
+    // In the short form, the heaps still grow to their limits.
     assert.ok(grown < size(30, 8), `${grown.toFixed(1)} MB more: ${samples.map((mb) => mb.toFixed(1))}`);
     assert.ok(samples.at(-1)! <= 130, `${samples.at(-1)} MB`);
   });

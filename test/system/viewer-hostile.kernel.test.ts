@@ -1,4 +1,4 @@
-// Names that try to be HTML or a program, in a real browser: the page shows them as text.
+// Names that look like HTML or scripts, in a real browser: the page shows them as text.
 import assert from "node:assert/strict";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,7 +23,7 @@ const SCREENS = ["/", "/connections", "/latency", "/topology", "/losses", "/list
 const LOG: Log = { error() {}, warn() {}, info() {}, debug() {} };
 
 describe("the page with hostile names", () => {
-  it("executes none of them on any screen, and shows them as they are", async function () {
+  it("executes none of them on any screen, and shows them unchanged", async function () {
     await using stack = new AsyncDisposableStack();
     const browser = await openBrowser(this);
     stack.defer(() => browser.close());

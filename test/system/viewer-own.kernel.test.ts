@@ -1,4 +1,5 @@
-// What the page leaves out, and what it knows at once: what loads it is the agent's own traffic, which `self.exclude` leaves out at both ends.
+// Connections that load the page count as the agent's own traffic, which `self.exclude` excludes at both ends; and what the page
+// shows right after its start.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

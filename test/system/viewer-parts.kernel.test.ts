@@ -1,4 +1,4 @@
-// Parts of the page in a real browser, over connections that are made here: every number is known.
+// Parts of the page in a real browser, with connections that are made here, so that every number is known.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -63,7 +63,7 @@ describe("parts of the page", function () {
       `[...document.querySelectorAll('${table}')].map((row) => [...row.cells].map((cell) => cell.innerText.trim()))`,
     )) as string[][];
   };
-  /** Puppeteer's own takes no SVG. */
+  /** Puppeteer's own type does not accept SVG. */
   const focus = (selector: string) => page.evaluate(`document.querySelector("${selector}").focus()`);
   const parameter = (name: string) =>
     page.evaluate(`new URLSearchParams(location.search).get('${name}')`) as Promise<string | null>;
@@ -100,7 +100,7 @@ describe("parts of the page", function () {
     assert.deepEqual(bars.map((height) => Math.round((height / 16) * 30)).sort(), [10, 30]);
   });
 
-  it("shows a node's neighbours alone, or leaves it out, by f and h", async () => {
+  it("shows only a node's neighbours with f, and hides it with h", async () => {
     await show("/topology?last=600");
     await page.waitForSelector("[data-node]");
     const nodes = () =>
@@ -122,7 +122,7 @@ describe("parts of the page", function () {
     assert.equal(await parameter("q"), "service:shop");
   });
 
-  it("walks the cells of a heatmap by arrow keys", async () => {
+  it("moves through the cells of a heatmap with arrow keys", async () => {
     await show("/latency?of=life&last=600&q=service:shop");
     await page.waitForSelector("svg[role='application']");
     await focus("svg[role='application']");
@@ -150,7 +150,7 @@ describe("parts of the page", function () {
     await page.waitForSelector("svg[role='application']");
   });
 
-  it("shows beside a connection what its listener did meanwhile", async () => {
+  it("shows what the listener of a connection did at the same time", async () => {
     const list = (await (
       await fetch(`http://127.0.0.1:${served.port}/api/v1/connections?last=600&q=service:shop`)
     ).json()) as { rows: readonly { trace: string }[] };
@@ -160,14 +160,14 @@ describe("parts of the page", function () {
     assert.deepEqual(rows[0]?.[2], "at most 3 of 3");
   });
 
-  it("draws beside a finding what it is about over time", async () => {
+  it("draws the subject of a finding over time", async () => {
     await show("/?last=600");
     await page.waitForSelector(".findings svg polyline");
     const label = await page.$eval(".findings svg", (svg) => svg.getAttribute("aria-label"));
     assert.equal(label, `${REFUSED.subject} over the range`);
   });
 
-  it("has no objections by axe-core to them, light and dark", async () => {
+  it("passes axe-core with them, light and dark", async () => {
     const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
     const objections: string[] = [];
     for (const value of ["light", "dark"]) {

@@ -1,4 +1,4 @@
-// What the page shows of connections that lose a SYN, and of others that wait: in a real browser, over real traffic.
+// What the page shows about connections that lose a SYN, and about others that wait, in a real browser with real traffic.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
@@ -102,7 +102,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     assert.deepEqual(tags, ["▲ 1 retransmitted", "▲ 1 dropped on this host"]);
   });
 
-  it("shorten a long time without an event, and show a part of it alone", async () => {
+  it("shorten a long time without events, and can zoom into a part of it", async () => {
     await showConnection(IDLE);
     const shortened = await page.$$eval(".shortened title", (all) =>
       all.map(({ textContent }) => textContent),

@@ -1,4 +1,4 @@
-// The page in a real browser, over real traffic with real faults.
+// The page in a real browser, with real traffic and real faults.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
@@ -32,7 +32,7 @@ const SCREENS = [
   "/agent",
 ];
 
-/** A connection of which nobody reads 1,000 bytes. */
+/** A connection with 1,000 unread bytes. */
 const UNREAD = `
 import socket, sys
 listener = socket.create_server(("127.0.0.1", 9007))
@@ -173,7 +173,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     for (const finding of await found()) assert.ok(shown.includes(finding.text.slice(-30)), finding.text);
   });
 
-  it("shows the same as wirespan findings prints", async () => {
+  it("shows the same findings as wirespan findings prints", async () => {
     const { stdout } = await wirespan("findings");
     assert.match(
       stdout,
@@ -186,7 +186,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     assert.ok(rows.length > 0);
   });
 
-  it("shows what the processes counted themselves", async () => {
+  it("shows the processes' own counts", async () => {
     interface Edge {
       readonly from: string;
       readonly port: number;
@@ -252,7 +252,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     assert.match(await text(), /net_rx on CPU \d+, the busiest/);
   });
 
-  it("shows what doctor reports of each hook", async () => {
+  it("shows what doctor reports about each hook", async () => {
     await show("/agent");
     await page.$$eval("details", (all) => {
       for (const one of all) one.setAttribute("open", "");
@@ -265,7 +265,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     assert.match(shown, new RegExp(`${missing} missing, \\d+ of second choice`));
   });
 
-  it("can be used with the keyboard alone", async () => {
+  it("can be used with only the keyboard", async () => {
     await show("/");
     const path = () => page.evaluate("location.pathname") as Promise<string>;
     for (const [key, to] of [
@@ -312,7 +312,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     assert.match((await page.evaluate("window.exported")) as string, /^\/api\/v1\/export\?from=/);
   });
 
-  it("lists open connections, as their process opened them", async () => {
+  it("lists open connections as their process opened them", async () => {
     const child = netns.spawn("python3", ["-c", UNREAD], {
       env: { ...process.env, OTEL_SERVICE_NAME: "holder" },
       stdio: ["pipe", "pipe", "inherit"],
@@ -323,7 +323,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     const rows = (await page.evaluate(
       "[...document.querySelectorAll('tbody tr')].map((row) => [...row.cells].map((cell) => cell.innerText))",
     )) as string[][];
-    // Way, peer, port, state, out, in, not acknowledged, not read.
+    // Direction, peer, port, state, out, in, not acknowledged, not read.
     assert.deepEqual(rows.map((cells) => cells.slice(3, 11)).sort(), [
       ["←", "127.0.0.1", "9007", "established", "0 B", "1 kB", "0 B", "1 kB"],
       ["→", "127.0.0.1", "9007", "established", "1 kB", "0 B", "0 B", "0 B"],
@@ -345,7 +345,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     };
     const body = JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] });
     const headers = { "content-type": "application/json" };
-    // fetch of Node sends no Sec-Fetch-Site.
+    // Node's fetch sends no Sec-Fetch-Site.
     const answer = await promisify(execFile)("/usr/bin/env", [
       ...[
         "curl",

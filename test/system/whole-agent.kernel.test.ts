@@ -11,7 +11,7 @@ import { eventsOf, type Series, seriesOf } from "../support/received.ts";
 import { until } from "../support/until.ts";
 import { one, run } from "../support/workload.ts";
 
-/** An agent that observes these namespaces only, or all. */
+/** An agent that observes only these namespaces, or all. */
 function startExporting(sink: OtlpSink, ...only: readonly Netns[]): Promise<Agent> {
   return startAgent([], {
     config: `version: 1
@@ -117,7 +117,7 @@ describe("the agent with every plugin", () => {
       for (const { "wirespan.plugin.name": plugin, "wirespan.agent.event.kind": kind } of kinds) {
         const of = /^seen_(.*)/.exec(String(kind))?.[1];
         if (of === undefined || plugin === "connections") continue;
-        // What a busy listener rejects is reported without a record: the kernel keeps only its number.
+        // Connections that a busy listener rejects are reported without records: the kernel only counts them.
         const arrived = eventsOf(sink.received).filter(({ scope, attributes }) => {
           return (
             scope === `wirespan.${plugin}` && attributes["wirespan.packet.drop.reason"] !== "LISTEN_DROP"
@@ -128,7 +128,7 @@ describe("the agent with every plugin", () => {
       }
     });
 
-    it("closes the balance of every plugin that counts connections", () => {
+    it("balances for every plugin that counts connections", () => {
       const way = "network.io.direction";
       const to = { "wirespan.subnet.name": "127.0.0.1/32" };
       for (const [name, of, expected] of [
@@ -151,7 +151,7 @@ describe("the agent with every plugin", () => {
       ] as const) {
         const told = sum(name, of);
         const off = Math.abs(told - expected);
-        // Of one end, or attempt, no more than all is missing.
+        // For one end or attempt, at most all of its spans are missing.
         const most = name === "wirespan.tcp.connection.closed" ? 0 : unseen();
         assert.ok(
           off <= most,
