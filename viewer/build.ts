@@ -1,4 +1,4 @@
-// Builds the page: `dist/`, which the store serves. Refuses a page that has grown beyond its budget.
+// Builds the page: `dist/`, which the store serves. Fails if the page has grown beyond its budget.
 import { readFileSync } from "node:fs";
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";

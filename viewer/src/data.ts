@@ -1,4 +1,4 @@
-// Asks the store: once for a range that has ended, and by one stream of server-sent events for what is live.
+// Queries the store: once for a range that has ended, and with one stream of server-sent events for live data.
 import { effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import type { AgentSummary } from "../../store/agent-answers.ts";
@@ -11,10 +11,10 @@ export type Loaded<T> =
   | { readonly state: "ready"; readonly data: T & Common }
   | { readonly state: "error"; readonly message: string };
 
-/** Why nothing is shown at all: the store is gone, or does not let this user in. */
+/** Why nothing is shown at all: the store is gone, or does not admit this user. */
 export const trouble = signal<string | undefined>(undefined);
 
-/** What the agent says of itself; undefined: it has not yet, or this is a recording. */
+/** The agent's own state; undefined: it has not been reported yet, or this is a recording. */
 export const agent = signal<AgentSummary | undefined>(undefined);
 
 interface Subscription {
@@ -26,7 +26,7 @@ const subscriptions = new Set<Subscription>();
 let stream: EventSource | undefined;
 let pending: number | undefined;
 
-/** The answer of a path of the API. `ranged`: it takes the range and the filter. */
+/** The answer of a path of the API. `ranged`: it depends on the range and the filter. */
 export function useData<T>(path: string | undefined, ranged = true): ReadonlySignal<Loaded<T>> {
   const into = useMemo(() => signal<Loaded<T>>({ state: "loading" }), []);
   const { isLive, length } = range.value;
@@ -49,10 +49,10 @@ export function useData<T>(path: string | undefined, ranged = true): ReadonlySig
   return into;
 }
 
-/** Milliseconds between answers to what changes slowly. */
+/** Milliseconds between answers for slowly changing data. */
 const NOW_AND_THEN = 10_000;
 
-/** As `useData` with the range and the filter, for what need not follow each second. */
+/** Like `useData` with the range and the filter, for data that need not be updated each second. */
 export function useDataNowAndThen<T>(path: string | undefined): ReadonlySignal<Loaded<T>> {
   const into = useMemo(() => signal<Loaded<T>>({ state: "loading" }), []);
   const { isLive, length } = range.value;
@@ -96,7 +96,7 @@ function queryOf(
   return `${name}?${query}`;
 }
 
-/** Milliseconds after which a store that was busy is asked again. */
+/** Milliseconds after which a request to a busy store is repeated. */
 const BUSY = 250;
 
 /** One answer. */
@@ -105,7 +105,7 @@ export async function ask<T>(query: string, abort?: AbortSignal): Promise<Loaded
     const response = await fetch(`/api/v1/${query}`, abort ? { signal: abort } : {});
     const body = (await response.json()) as (T & Common) | { readonly error: string };
     if (response.ok) return { state: "ready", data: body as T & Common };
-    // The store answers a few at once.
+    // The store only answers a few requests at once.
     if (response.status === 429) {
       await new Promise((resolve) => setTimeout(resolve, BUSY));
       return await ask(query, abort);
@@ -123,7 +123,7 @@ async function load(query: string, into: Signal<Loaded<unknown>>, abort: AbortSi
   if (!abort.aborted) into.value = answer;
 }
 
-/** Reopens the stream when what is shown has changed; several changes at once are one. */
+/** Reopens the stream when what is shown has changed; simultaneous changes are combined. */
 function schedule(): void {
   clearTimeout(pending);
   pending = setTimeout(reopen, 20);
@@ -157,7 +157,7 @@ function reopen(): void {
   opened.addEventListener("error", () => {
     if (stream !== opened) return;
     trouble.value ??= `The store does not answer since ${clock(Date.now() / 1000)}; what is shown is of ${clock(now.value)}.`;
-    // Refused for good: say why.
+    // Refused permanently: show why.
     if (opened.readyState === EventSource.CLOSED) {
       void ask("meta");
       pending = setTimeout(reopen, 3000);
@@ -167,7 +167,7 @@ function reopen(): void {
 
 document.addEventListener("visibilitychange", schedule);
 
-/** Exchanges a token of the address's fragment for a session. */
+/** Exchanges a token in the address's fragment for a session. */
 export async function admit(): Promise<void> {
   const [, token] = /^#token=([\w-]+)$/.exec(location.hash) ?? [];
   if (token === undefined) return;

@@ -1,4 +1,4 @@
-// Edges of the map: their names, and whether they are in trouble.
+// Edges of the map: their names, and whether they have problems.
 import type { MapEdge } from "../../store/answers.ts";
 import { term } from "../../store/query/term.ts";
 import { bytes, duration, percent, short } from "./format.ts";

@@ -1,4 +1,4 @@
-// Numbers, times and sizes as people read them.
+// Human-readable numbers, times and sizes.
 
 /** `340 µs`, `1.2 ms`, `3.4 s`, `2 h 5 min`. */
 export function duration(seconds: number | undefined): string {
@@ -36,7 +36,7 @@ export function percent(share: number | undefined): string {
   return share === undefined ? "–" : `${short(share * 100)} %`;
 }
 
-/** Three figures at most. */
+/** At most three significant digits. */
 export function short(value: number): string {
   const size = Math.abs(value);
   if (size === 0) return "0";
@@ -55,7 +55,7 @@ export function clock(seconds: number, precision: "minutes" | "seconds" | "ms" =
   return precision === "seconds" ? whole : `${whole}.${String(date.getMilliseconds()).padStart(3, "0")}`;
 }
 
-/** Times at which a scale of `width` pixels has marks, and how far apart they are (seconds). */
+/** Times of the marks on a scale of `width` pixels, and their distance (seconds). */
 export function ticks(from: number, to: number, most: number): { at: number[]; step: number } {
   const steps = [
     1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5,

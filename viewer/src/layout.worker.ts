@@ -1,4 +1,4 @@
-// Lays the map out, off the main thread: the only thing on the page that takes a tenth of a second.
+// Computes the map's layout off the main thread, because it can take a tenth of a second.
 import { graphlib, layout } from "@dagrejs/dagre";
 
 export interface ToLayOut {
@@ -17,7 +17,7 @@ addEventListener("message", ({ data }: MessageEvent<ToLayOut>) => {
   const graph = new graphlib.Graph({ multigraph: true });
   graph.setGraph({ rankdir: "LR", nodesep: 22, ranksep: 90, marginx: 12, marginy: 12 });
   graph.setDefaultEdgeLabel(() => ({}));
-  // By number: dagre keeps nodes in plain objects, in which a service called __proto__ would be no key.
+  // By number: dagre keeps nodes in plain objects, in which `__proto__`, a possible service name, is not a valid key.
   const keys = new Map(data.nodes.map(({ id }, i) => [id, `n${i}`]));
   const keyOf = (id: string) => keys.get(id) ?? "";
   for (const { id, width, height } of data.nodes) graph.setNode(keyOf(id), { width, height });

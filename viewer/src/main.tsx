@@ -1,4 +1,4 @@
-// The page: what is around the screens, and which one is shown.
+// The page: the frame around the screens, and the choice of the screen.
 import "uplot/dist/uPlot.min.css";
 import "./app.css";
 import { render } from "preact";
@@ -27,7 +27,7 @@ function App() {
   useEffect(() => {
     if (meta.state === "ready") agent.value = meta.data.agent;
   }, [meta]);
-  // Before anything is asked, or all would be asked twice.
+  // Before any request, otherwise every request would be made twice.
   useMemo(() => sums !== undefined && knownSince(sums), [sums]);
   if (meta.state === "loading" && trouble.value === undefined) return null;
   return (
@@ -46,7 +46,7 @@ function App() {
   );
 }
 
-/** For those who do not see the rail. A connection has a heading of its own. */
+/** For users who do not see the rail. A connection has its own heading. */
 function Heading() {
   const screen = SCREENS.find(([to]) => to === path.value);
   return screen ? <h1 class="hidden">{screen[1]}</h1> : null;

@@ -1,10 +1,10 @@
-// The address is the whole state: what is shown, of when, and filtered how. Each screen reads and writes it here.
+// The address contains the whole state: the screen, the time range and the filter. Each screen reads and writes it here.
 import { computed, effect, signal } from "@preact/signals";
 
-/** Seconds that are shown unless the address says otherwise: as much as there is, up to an hour. */
+/** Seconds that are shown unless the address says otherwise: as much as is stored, up to an hour. */
 const defaultRange = signal(3600);
 
-/** Called with the beginning of what is kept, seconds since the epoch. */
+/** Called with the beginning of the stored data, seconds since the epoch. */
 export function knownSince(since: number): void {
   const length = now.value - since;
   defaultRange.value = [300, 900].find((seconds) => length < seconds) ?? 3600;
@@ -25,7 +25,7 @@ export function parameter(name: string): string {
 
 export const filter = computed(() => parameter("q"));
 
-/** Seconds since the epoch; what is live ends now. */
+/** Seconds since the epoch; a live range ends now. */
 export interface Range {
   readonly from: number;
   readonly to: number;
@@ -62,13 +62,13 @@ export function go(changes: Readonly<Record<string, string | number | undefined>
   address.value = next;
 }
 
-/** Goes to an address as findings name it, keeping the range. */
+/** Goes to the address in a finding, keeping the range. */
 export function open(link: string): void {
   const { pathname, searchParams } = new URL(link, location.href);
   go(Object.fromEntries(searchParams), pathname);
 }
 
-/** Parameters that every screen has. */
+/** Parameters of every screen. */
 const KEPT = ["q", "from", "to", "last"];
 
 /** An address for a link, with this screen's filter and range. */
@@ -81,7 +81,7 @@ export function href(to: string): string {
   return next.pathname + next.search;
 }
 
-/** Adds a term to the filter, or takes it out again. */
+/** Adds a term to the filter, or removes it. */
 export function toggleTerm(term: string): void {
   const terms = termsOf(filter.value);
   const index = terms.indexOf(term);
@@ -90,7 +90,7 @@ export function toggleTerm(term: string): void {
   go({ q: terms.join(" ") });
 }
 
-/** The terms of a filter, `not` with what follows it. */
+/** The terms of a filter, with `not` as part of the term that follows it. */
 export function termsOf(text: string): string[] {
   const words = text.match(/(?:[^\s"]|"[^"]*")+/g) ?? [];
   const terms: string[] = [];

@@ -1,4 +1,4 @@
-// What a span or an event says.
+// Describes a span or an event.
 import type { TraceRow } from "../../store/answers.ts";
 
 export const text = ({ attributes }: TraceRow, key: string): string | undefined => {

@@ -1,4 +1,4 @@
-// What pictures show, as tables.
+// The content of pictures as tables.
 import type { Heat } from "../../../store/answers.ts";
 import { clock, count, duration, percent } from "../format.ts";
 import { parameter } from "../state.ts";

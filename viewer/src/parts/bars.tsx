@@ -65,7 +65,7 @@ function DrawnBars(props: Drawn) {
           return sums[i]!;
         });
       });
-      // The tallest first: the others are drawn over it.
+      // The tallest first, because the others are drawn over it.
       for (const [i, layer] of layers.entries().toArray().reverse()) {
         data.push(layer);
         const fill = colourOf(sign > 0 ? "up" : "down", i);

@@ -1,4 +1,4 @@
-// What is around every screen: the rail, the filter, the range, the keys.
+// The frame around every screen: the rail, the filter, the range, the keys.
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { AgentSummary } from "../../../store/agent-answers.ts";
 import type { Common, Meta } from "../../../store/answers.ts";
@@ -18,7 +18,7 @@ import {
   toggleTheme,
 } from "../state.ts";
 
-/** Screens in the order of the rail, with their keys and what their icons draw. */
+/** Screens in the order of the rail, with their keys and the paths of their icons. */
 export const SCREENS = [
   ["/", "Overview", "o", "M2 11h4l2-6 4 10 2-4h4"],
   ["/connections", "Connections", "c", "M3 5h14M3 10h14M3 15h14"],
@@ -239,7 +239,7 @@ export function useKeys(help: () => void): void {
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
       const target = event.target as HTMLElement;
-      // Escape closes it, and all else is for the dialog as well.
+      // Escape closes it, and all other keys go to the dialog as well.
       if (target.closest("dialog") || document.querySelector("dialog[open]")) return;
       if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName))
         return;

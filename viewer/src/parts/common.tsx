@@ -6,7 +6,7 @@ import { filter, go, termsOf, toggleTerm } from "../state.ts";
 
 export function Panel(props: {
   title: string;
-  /** What distinguishes it from another panel of the same title. */
+  /** Distinguishes it from another panel with the same title. */
   label?: string;
   note?: ComponentChildren;
   right?: ComponentChildren;
@@ -25,12 +25,12 @@ export function Panel(props: {
   );
 }
 
-/** What there is of an answer: it is coming, it is wrong, it is empty, or `children`. */
+/** The state of an answer: pending, an error, empty, or `children`. */
 export function Answer<T>(props: {
   of: Loaded<T>;
   isEmpty?: (data: T) => boolean;
   empty?: ComponentChildren;
-  /** The plugins that observe what it is about. */
+  /** The plugins that observe its subject. */
   plugins?: readonly string[];
   children: (data: T) => ComponentChildren;
 }) {
@@ -70,7 +70,7 @@ export function Answer<T>(props: {
   );
 }
 
-/** Why plugins do not observe what is asked, or not all of it. */
+/** Why plugins do not observe what is requested, or not all of it. */
 function PluginStates(props: { of: readonly string[] | undefined }) {
   const known = agent.value?.plugins;
   if (known === undefined) return null;
@@ -101,7 +101,7 @@ export function Choice(props: {
   name: string;
   value: string;
   options: readonly (readonly [value: string, text: string])[];
-  /** Parameters that mean something else with another choice. */
+  /** Parameters whose meaning depends on the choice. */
   clears?: readonly string[];
 }) {
   const cleared = Object.fromEntries((props.clears ?? []).map((name) => [name, undefined]));
@@ -123,7 +123,7 @@ export function Choice(props: {
   );
 }
 
-/** A share as a bar, 0 to 1; `tone` says what it means, never by colour alone. */
+/** A share as a bar, 0 to 1; `tone` describes its meaning, which is never shown by colour alone. */
 export function Bar(props: {
   share: number;
   tone?: "bad" | "warn" | "second" | undefined;
@@ -139,7 +139,7 @@ export function Bar(props: {
   );
 }
 
-/** What the colours of a picture mean. */
+/** The legend of a picture's colours. */
 export function Legend(props: { hue: "count" | "heat"; few: string; many: string }) {
   return (
     <span class="legend">
@@ -177,7 +177,7 @@ export function Spark(props: {
   );
 }
 
-/** The sign of a severity: by shape and by colour. */
+/** The symbol of a severity, by shape and by colour. */
 export function Sign(props: { severity: "failing" | "slow" | "unusual" }) {
   const [shape, text] = { failing: ["◆", "failing"], slow: ["▲", "slow"], unusual: ["●", "unusual"] }[
     props.severity

@@ -1,4 +1,4 @@
-// Columns that lists of connections share, whether these have ended or are still open.
+// Columns that the lists of ended and of open connections share.
 import type { ListRow, OpenConnection } from "../../../store/answers.ts";
 import { term } from "../../../store/query/term.ts";
 import { bytes, count, duration } from "../format.ts";
@@ -10,7 +10,7 @@ type Either = ListRow | OpenConnection;
 export const optional = (field: string, value: string | number | undefined) =>
   value === undefined ? undefined : term(field, value);
 
-/** Who talks to whom. */
+/** The two ends of a connection. */
 export const ENDS: readonly Column<Either>[] = [
   {
     head: "service",

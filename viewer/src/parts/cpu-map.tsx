@@ -1,4 +1,4 @@
-// The share of each CPU's time over time: a row for each CPU, one hue, the square root of the share.
+// The share of each CPU's time over time: a row for each CPU, in one hue, on a square-root scale.
 import { useEffect, useRef } from "preact/hooks";
 import { clock, percent, ticks } from "../format.ts";
 import { theme } from "../state.ts";
@@ -7,7 +7,7 @@ import { useWidth } from "./width.ts";
 
 export interface CpuRow {
   readonly cpu: number | undefined;
-  /** Shares, 0 to 1, a column each; undefined: not measured. */
+  /** Shares, 0 to 1, one for each column; undefined: not measured. */
   readonly shares: readonly (number | undefined)[];
 }
 
@@ -30,7 +30,7 @@ const HUES = {
 
 interface Drawn {
   rows: readonly CpuRow[];
-  /** Seconds since the epoch at which the first column begins, and of how many each is. */
+  /** Start of the first column, in seconds since the epoch, and the seconds of each column. */
   t0: number;
   step: number;
   label: string;
@@ -71,7 +71,7 @@ function DrawnCpuMap(props: Drawn) {
   const times = ticks(t0, t0 + step * columns, Math.max(2, Math.floor(plot.width / 90)));
   const most = (shares: CpuRow["shares"]) => Math.max(0, ...shares.map((share) => share ?? 0));
   const name = ({ cpu }: CpuRow) => (cpu === undefined ? "all CPUs" : `CPU ${cpu}`);
-  // Not every row has room for its name.
+  // There may not be room for every row's name.
   const every = Math.ceil(14 / (plot.height / rows.length));
   return (
     <div class="heatmap" ref={frame}>

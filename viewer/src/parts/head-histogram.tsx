@@ -1,9 +1,9 @@
-// How often each size occurs, small enough for the head of a column.
+// A histogram that is small enough for the header of a column.
 import type { Heat } from "../../../store/answers.ts";
 import { count, duration } from "../format.ts";
 
 const [WIDTH, HEIGHT] = [84, 16];
-/** Bars of a tenfold. */
+/** Bars per power of ten. */
 const BARS = 4;
 
 const barOf = (seconds: number) => Math.ceil(Math.log10(seconds) * BARS);

@@ -1,4 +1,4 @@
-// Durations by time and size: a logarithmic axis, one hue, the logarithm of the count. A box can be drawn or typed.
+// Durations over time: a logarithmic axis, one hue, the logarithm of the count. A box can be drawn or typed.
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Heat } from "../../../store/answers.ts";
 import { clock, count, duration, ticks } from "../format.ts";
@@ -6,7 +6,7 @@ import { theme } from "../state.ts";
 import { asTables, HeatTable } from "./as-table.tsx";
 import { useWidth } from "./width.ts";
 
-/** Seconds of time, and of the measured duration. */
+/** The range of time, and of the measured duration, in seconds. */
 export interface Box {
   readonly t0: number;
   readonly t1: number;
@@ -16,7 +16,7 @@ export interface Box {
 
 const LEFT = 62;
 const BOTTOM = 22;
-/** Buckets of a doubling. */
+/** Buckets per power of two. */
 const SCALE = 8;
 
 const bucketOf = (seconds: number) => Math.round(Math.log2(seconds) * SCALE);
@@ -57,7 +57,7 @@ interface Drawn {
   heat: Heat;
   label: string;
   height: number;
-  /** Seconds that the axis shows at least. */
+  /** The minimum range of the axis, in seconds. */
   span?: readonly [least: number, most: number];
   box?: Box | undefined;
   onBox?: (box: Box) => void;

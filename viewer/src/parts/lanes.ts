@@ -30,11 +30,11 @@ export interface Lane {
 const ID = "wirespan.connection.id";
 const ENDS = ["tcp connection", "tcp connect", "tcp accept"];
 
-/** Parents before their children, each with its depth; a parent that is not kept makes a root. */
+/** Parents before their children, each with its depth; a span whose parent is not stored is a root. */
 export function lanes(rows: readonly TraceRow[]): Lane[] {
   const events = rows.filter(({ signal }) => signal === "event");
   const spans = rows.filter(({ signal }) => signal === "span");
-  // An end is drawn where its connection is, or where its handshake is if it has not ended.
+  // An end is drawn at the position of its connection span, or of its handshake if the connection has not ended.
   const ends = Map.groupBy(
     spans.filter(
       ({ name, attributes }) => ENDS.includes(name) && attributes["wirespan.context.source"] === undefined,
@@ -120,7 +120,7 @@ function resetOf(connection: TraceRow | undefined): readonly Mark[] {
   return [{ at: endOf(connection), kind: "reset", label: reason.replace("rst_", "reset ") }];
 }
 
-/** Whether an event belongs to an end; a packet that was dropped before there was a connection, to its receiver. */
+/** Whether an event belongs to an end; a packet that was dropped before there was a connection belongs to its receiver. */
 function isOf(event: TraceRow, row: TraceRow): boolean {
   const id = text(event, ID);
   if (id !== undefined) return id === text(row, ID);
@@ -144,7 +144,7 @@ function markOf(event: TraceRow): Mark {
 function spanLane(row: TraceRow, depth: number): Lane {
   const lane = { row, depth, title: nameOf(row), note: `${row.service} ${text(row, "process.pid") ?? ""}` };
   const label = `${nameOf(row)} ${duration(row.duration)}`;
-  // What took no time is a moment.
+  // A span without a duration is an instant.
   if (row.duration! < 1e-6) {
     const kind = /drop/.test(row.name) ? "drop" : /reset/.test(row.name) ? "reset" : "retransmit";
     return { ...lane, phases: [], marks: [{ at: row.start, kind, label }] };

@@ -1,4 +1,4 @@
-// The time strip above all screens: what there was, what is chosen, and from when on single connections are kept.
+// The time strip above all screens: all activity, the selected range, and since when individual connections are stored.
 import { useState } from "preact/hooks";
 import type { Strip as Bars } from "../../../store/answers.ts";
 import { useData } from "../data.ts";
@@ -7,10 +7,10 @@ import { filter, go, now, range } from "../state.ts";
 import { useWidth } from "./width.ts";
 
 const HEIGHT = 64;
-/** The tallest bar; above it is a line of text, below it the times. */
+/** Height of the tallest bar; above it is a line of text, below it the times. */
 const BARS = HEIGHT - 32;
 
-/** The strip shows more than what is chosen: three times as long, at least an hour. */
+/** The strip shows more than the selected range: three times as much, at least an hour. */
 function around(from: number, to: number): number {
   return Math.max(3600, (to - from) * 3, (now.value - from) * 1.1);
 }

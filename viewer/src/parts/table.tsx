@@ -1,19 +1,19 @@
-// Tables: sorted by whoever gives the rows, walked by j and k, opened by Enter.
+// Tables: the caller sorts the rows, j and k move through them, Enter opens one.
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { toggleTerm } from "../state.ts";
 
 export interface Column<T> {
   readonly head: string;
-  /** What distinguishes this column from another one with the same head. */
+  /** Distinguishes this column from another one with the same header. */
   readonly name?: string;
   readonly isNumber?: boolean;
-  /** What this column is sorted by, if it can be. */
+  /** The sort key of this column, if it can be sorted. */
   readonly order?: string;
-  /** A picture of all its values, below the head. */
+  /** A picture of all its values, below the header. */
   readonly picture?: ComponentChildren;
   readonly cell: (row: T) => ComponentChildren;
-  /** The filter's term for a row's value: a click adds it. */
+  /** The filter term for a row's value, which a click adds. */
   readonly term?: (row: T) => string | undefined;
 }
 
@@ -23,7 +23,7 @@ export function Table<T>(props: {
   rows: readonly T[];
   keyOf: (row: T) => string;
   onOpen?: (row: T) => void;
-  /** Rows that can be opened, if not all can. */
+  /** Which rows can be opened, if not all. */
   canOpen?: (row: T) => boolean;
   order?: string;
   onOrder?: (order: string) => void;
@@ -32,10 +32,10 @@ export function Table<T>(props: {
   const [selected, select] = useState(-1);
   const [frozen, freeze] = useState<readonly T[] | undefined>(undefined);
   const body = useRef<HTMLTableSectionElement>(null);
-  // Rows do not move under a pointer or a selection.
+  // So that rows do not move under a pointer or a selection.
   const shown = frozen ?? rows;
   const fresh = frozen ? rows.filter((row) => !frozen.some((old) => keyOf(old) === keyOf(row))).length : 0;
-  // Keys may follow one another faster than the page is drawn.
+  // Keys may be pressed faster than the page is drawn.
   const open = (row: T) => {
     if (canOpen(row)) onOpen?.(row);
   };

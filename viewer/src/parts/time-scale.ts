@@ -1,8 +1,8 @@
-// An axis of time on which long idle times take little room, so that short ones can be seen. Tests:
+// A time axis on which long idle times are shortened, so that short intervals can be seen. Tests:
 // test/system/viewer-screens.kernel.test.ts.
 import { ticks } from "../format.ts";
 
-/** An idle time that takes more than this share of what is drawn to scale is shortened, to this share of the width. */
+/** An idle time that is longer than this share of the rest is shortened to this share of the width. */
 const LONG = 0.8;
 const SHORTENED = 0.08;
 
@@ -23,7 +23,7 @@ export class TimeScale {
   readonly pieces: readonly Piece[];
 
   /**
-   * Draws [from, to], seconds, between the pixels `left` and `left + width`. `instants`: when something happens; `busy`:
+   * Maps [from, to], seconds, to the pixels from `left` to `left + width`. `instants`: when something happens; `busy`:
    * between which of them the time is not idle.
    */
   constructor(
@@ -59,7 +59,7 @@ export class TimeScale {
     this.pieces = pieces;
   }
 
-  /** The pixel of a time, which is outside of the drawn ones if the time is. */
+  /** The pixel of a time; outside the axis if the time is. */
   x(t: number): number {
     const piece = this.pieces.find(({ to }) => t <= to) ?? this.pieces.at(-1)!;
     return piece.x + ((t - piece.from) / (piece.to - piece.from)) * piece.width;
@@ -75,7 +75,7 @@ export class TimeScale {
     return this.pieces.filter(({ isShortened }) => isShortened);
   }
 
-  /** Times with a mark: whole numbers of seconds, or of parts of one, after `origin`. */
+  /** Times with a mark: whole seconds, or fractions of one, after `origin`. */
   marks(origin: number): { readonly after: number; readonly x: number }[] {
     return this.pieces.flatMap(({ from, to, width, isShortened }) => {
       if (isShortened || width < 60) return [];

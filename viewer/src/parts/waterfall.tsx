@@ -14,9 +14,9 @@ const RIGHT = 12;
 const TOP = 28;
 const BAR = 34;
 const MARKS = 22;
-/** Phases in which something is waited for: their time is not idle. */
+/** Phases of waiting, which do not count as idle time. */
 const WAITS = ["connect", "queue", "bad"];
-/** Pixels of a letter. */
+/** Width of a letter, pixels. */
 const LETTER = 6.4;
 
 export function Waterfall(props: { rows: readonly TraceRow[] }) {
@@ -131,7 +131,7 @@ function spoken({ title, row, phases, marks }: Lane): string {
 interface Drawn {
   readonly y: number;
   readonly scale: TimeScale;
-  /** Where the plot ends. */
+  /** The right edge of the plot. */
   readonly right: number;
 }
 
@@ -161,7 +161,7 @@ function DrawnPhase(props: { phase: Phase; lane: Lane } & Drawn) {
   if (x1 < LABELS || x0 > right) return null;
   const width = phase.label.length * LETTER + 14;
   const inside = x1 - x0 > width;
-  // Beside the bar if nothing else is there.
+  // Next to the bar if there is space.
   const isLast = phase === lane.phases.at(-1);
   const isFirst = phase === lane.phases[0];
   const beside =

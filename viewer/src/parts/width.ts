@@ -1,8 +1,8 @@
-// How wide the page makes an element.
+// Measures the width that the page gives an element.
 import type { RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
-/** The reference for the element, and its width in pixels. */
+/** The ref for the element, and its width in pixels. */
 export function useWidth(): readonly [frame: RefObject<HTMLDivElement | null>, width: number] {
   const frame = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(800);

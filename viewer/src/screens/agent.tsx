@@ -119,7 +119,7 @@ function AgentState(props: { state: State; at: number }) {
   );
 }
 
-/** What `wirespan doctor` prints: what is missing at once, all else if it is asked for. */
+/** The report of `wirespan doctor`: problems are always shown, the rest on request. */
 function Hooks(props: { hooks: readonly HookState[] }) {
   const [missing, taken] = [true, false].map((is) =>
     props.hooks.filter(({ at }) => (at === undefined) === is),

@@ -39,7 +39,7 @@ function ends(rows: readonly TraceRow[]) {
   return { opener: by("outbound"), acceptor: by("inbound") };
 }
 
-/** When the trace began and ended, and the port that its connection was accepted at. */
+/** When the trace began and ended, and the port on which its connection was accepted. */
 function whenAndWhere(rows: readonly TraceRow[]) {
   const { opener, acceptor } = ends(rows);
   const own = opener ?? acceptor ?? rows.find(({ name }) => name === "tcp connect") ?? rows[0]!;
@@ -50,7 +50,7 @@ function whenAndWhere(rows: readonly TraceRow[]) {
   };
 }
 
-/** What the connection's ends retransmitted, and packets of it that were dropped. */
+/** Retransmissions of the connection's ends, and its dropped packets. */
 function marksOf(rows: readonly TraceRow[]): (readonly [what: string, n: number])[] {
   const sum = (key: string) => rows.reduce((total, row) => total + (number(row, key) ?? 0), 0);
   const drops = rows.filter((row) => text(row, "wirespan.packet.drop.reason") !== undefined).length;

@@ -50,14 +50,14 @@ export function Connections() {
   );
 }
 
-/** The sums of what a column of a list shows; of these a histogram is drawn in its head. */
+/** The sums for a column of a list, drawn as a histogram in its header. */
 const SUMMED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   connection: { took: "life", rtt: "rtt" },
   connect: { took: "connect" },
   accept: { took: "accept" },
 };
 
-/** The columns with a histogram of all values, not of those alone that are kept singly. */
+/** Columns with a histogram of all values, not only of individually stored connections. */
 function useColumns(of: string): readonly Column<ListRow>[] {
   const { took, rtt } = SUMMED[of] ?? {};
   const heats: Readonly<Record<string, Loaded<Heat>>> = {
@@ -71,7 +71,7 @@ function useColumns(of: string): readonly Column<ListRow>[] {
   });
 }
 
-/** Those that have ended, as far as they are kept singly. */
+/** Ended connections that are stored individually. */
 function Kept(props: { of: string }) {
   const order = parameter("order") || "time";
   const [after, setAfter] = useState(0);

@@ -5,7 +5,7 @@ import { count, percent } from "../format.ts";
 import { Answer, Panel } from "../parts/common.tsx";
 import { Table } from "../parts/table.tsx";
 
-/** `reason`: empty for all of them. */
+/** `reason`: empty for all reasons. */
 export function DropStacks(props: { reason: string }) {
   const { reason } = props;
   const found = useData<Stacks>(`stacks${reason ? `?reason=${encodeURIComponent(reason)}` : ""}`).value;

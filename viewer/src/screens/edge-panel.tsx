@@ -1,4 +1,4 @@
-// One edge of the map: its numbers beside those of the hour before, and where to look next.
+// One edge of the map: its numbers compared with those of the hour before, and where to look next.
 import type { ComponentChildren } from "preact";
 import type { MapEdge, Topology } from "../../../store/answers.ts";
 import { useData } from "../data.ts";
@@ -38,7 +38,7 @@ const FACTS: readonly Fact[] = [
 export function EdgePanel(props: { edge: MapEdge }) {
   const { edge } = props;
   const { from, length } = range.value;
-  // Of a whole minute, so that it is not asked again each second.
+  // A whole minute, so that it is not requested again each second.
   const to = Math.floor(from / 60) * 60;
   const before = useData<Topology>(`topology?by=${kind()}&from=${to - 3600}&to=${to}`, false).value;
   const was =

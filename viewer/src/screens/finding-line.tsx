@@ -1,4 +1,4 @@
-// What a finding is about, over time.
+// The subject of a finding over time.
 import type { Finding, Line, Listeners, Losses, Strip, VitalLines } from "../../../store/answers.ts";
 import { useDataNowAndThen } from "../data.ts";
 import { Spark } from "../parts/common.tsx";
@@ -13,14 +13,14 @@ const VITAL: Readonly<Record<string, keyof VitalLines>> = {
 };
 
 interface Source {
-  /** Of the API. */
+  /** A path of the API. */
   readonly path: string;
   readonly values: (answer: unknown) => readonly number[] | undefined;
 }
 
 const valuesOf = (line: Line | undefined) => line?.map(([, value]) => value);
 
-/** Undefined: there is no line of it. */
+/** Undefined: there is no line for it. */
 function sourceOf({ rule, subject, evidence }: Finding): Source | undefined {
   const q = new URL(evidence, location.href).searchParams.get("q") ?? "";
   const filtered = (name: string) => `${name}?${new URLSearchParams({ q })}`;

@@ -1,4 +1,4 @@
-// The connections that are kept singly, by the value of a field.
+// The individually stored connections, grouped by the value of a field.
 import type { Group, Groups } from "../../../store/answers.ts";
 import { term } from "../../../store/query/term.ts";
 import { useData } from "../data.ts";
@@ -13,7 +13,7 @@ const FIELDS = [
   ...["netns", "container", "direction", "cause", "ended"],
 ];
 
-/** Chooses by what the rows are grouped. */
+/** Selects the field by which the rows are grouped. */
 export function GroupBy() {
   return (
     <select

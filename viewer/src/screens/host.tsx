@@ -1,4 +1,4 @@
-// Which softirq, CPU or queue is the hog?
+// Which softirq, CPU or queue is overloaded?
 import type { Heat, Host, Napi, Softirq } from "../../../store/answers.ts";
 import { useData } from "../data.ts";
 import { count, duration, percent, short } from "../format.ts";
@@ -42,7 +42,7 @@ export function HostScreen() {
   );
 }
 
-/** The shares of each CPU's time in one vector, or in all of them; the last CPU first. */
+/** The share of each CPU's time in one vector, or in all; the last CPU first. */
 function cpuRows({ softirqs, step }: Host, vector: string): readonly CpuRow[] {
   const { from, to } = range.value;
   const t0 = Math.floor(from / step) * step;

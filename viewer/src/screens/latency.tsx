@@ -20,13 +20,13 @@ const MEASURED = [
   ["qdisc", "Transmit queue", "How long frames waited to be sent"],
 ] as const;
 
-/** Spans whose duration is what is measured: only of these a box can be opened. */
+/** Spans whose duration is measured: only for these can a box be opened. */
 const LISTED: Readonly<Record<string, string>> = { connect: "connect", accept: "accept", life: "connection" };
 
 /** Fields by which it can be split. */
 const FIELDS = ["service", "peer", "port", "direction"] as const;
 
-/** Metrics: by what they can be limited, what their axis shows at least, and where they come from. */
+/** Metrics: how they can be restricted, the minimum range of their axis, and where they come from. */
 const METRICS: Readonly<
   Record<string, { part: string; span: readonly [number, number]; plugin: string; setting?: string }>
 > = {

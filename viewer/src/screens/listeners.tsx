@@ -7,7 +7,7 @@ import { Answer, Bar, Panel, Spark } from "../parts/common.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { filter, go } from "../state.ts";
 
-/** Sums of metrics know the service alone. */
+/** Metrics only know the service. */
 const matches = ({ service }: Listener) =>
   !/service:/.test(filter.value) || filter.value.includes(term("service", service));
 

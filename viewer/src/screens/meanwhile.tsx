@@ -1,4 +1,4 @@
-// What the host did while a connection was there: from collections, which are as far apart as the metrics' interval.
+// What the host did while a connection was open, from collections, which are `metrics.interval` apart.
 import type { Host, Line, Listeners, Losses } from "../../../store/answers.ts";
 import { useDataBetween } from "../data.ts";
 import { count, percent } from "../format.ts";
@@ -17,7 +17,7 @@ interface Fact {
 
 export function Meanwhile(props: { first: number; last: number; port: number }) {
   const { port } = props;
-  // Whole collections: a short connection lies within one.
+  // Whole collections, because a short connection lies within one.
   const from = Math.floor(props.first / 10) * 10 - AROUND;
   const to = Math.ceil(props.last / 10) * 10 + AROUND;
   const listeners = useDataBetween<Listeners>("listeners", from, to).value;

@@ -9,7 +9,7 @@ import { go, parameter, range } from "../state.ts";
 
 const SIZE = { width: 130, height: 42 };
 
-// Trusted types: the page makes one worker, of one file of its own.
+// Trusted types: the page creates one worker, from one of its own files.
 const trusted = (
   globalThis as {
     trustedTypes?: { createPolicy(name: string, rules: object): { createScriptURL(url: string): string } };
@@ -44,7 +44,7 @@ function useLayout(edges: readonly MapEdge[]): LaidOut | undefined {
   return laidOut && laidOut.edges.length === edges.length ? laidOut : undefined;
 }
 
-/** Names that the address lists, each in JSON's quotes: a name may have any character. */
+/** Names listed in the address, each quoted as JSON because a name may contain any character. */
 export const hidden = (): readonly string[] => {
   try {
     return (JSON.parse(parameter("hide") || "[]") as unknown[]).map(String);
@@ -62,7 +62,7 @@ export function focus(node: string): void {
   go({ focus: parameter("focus") === node ? undefined : node });
 }
 
-/** For the map: one arrow between two nodes, whatever the ports; those that talk to themselves are in the table alone. */
+/** For the map: one arrow between two nodes, whatever the ports. Nodes that talk to themselves are only in the table. */
 export function arrows(edges: readonly MapEdge[]): (MapEdge & { readonly ports: number })[] {
   const byNodes = Map.groupBy(
     edges.filter(({ from, to }) => from !== to),

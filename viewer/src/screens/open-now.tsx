@@ -1,4 +1,4 @@
-// The connections that are open now, as the agent lists them when it is asked.
+// Currently open connections, listed by the agent on request.
 import type { Living, OpenConnection } from "../../../store/answers.ts";
 import { useData } from "../data.ts";
 import { bytes, count, duration } from "../format.ts";
@@ -7,7 +7,7 @@ import { BYTES, ENDS, QUALITY } from "../parts/connection-columns.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { filter, go, parameter } from "../state.ts";
 
-/** A queue: what is in it waits for somebody. */
+/** A queue with waiting data. */
 const queue = (size: number) => <span class={size > 0 ? "" : "dim"}>{bytes(size)}</span>;
 
 /** States in which a connection should not stay. */
@@ -58,7 +58,7 @@ export function OpenNow() {
   );
 }
 
-/** How many of how many are shown. */
+/** How many connections are shown, out of how many. */
 function says({ total, listed, matching, rows }: Living): string {
   const shown = rows.length < matching ? `${count(rows.length)} of ${count(matching)}` : count(matching);
   const missing = listed < total ? `; ${count(total - listed)} in which nothing waits are not listed` : "";

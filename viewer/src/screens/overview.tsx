@@ -72,7 +72,7 @@ function screenOf({ evidence }: Finding): string {
   return SCREENS.find(([to]) => to === pathname)?.[1] ?? "Show";
 }
 
-/** Findings that are shown at once: more would hide what is below. */
+/** Maximum findings that are shown at once: more would hide what is below. */
 const FIRST = 5;
 
 function Findings(props: { findings: Loaded<Found> }) {

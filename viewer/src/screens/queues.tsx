@@ -4,7 +4,7 @@ import { bytes, count, percent, short } from "../format.ts";
 import { Bar, Panel } from "../parts/common.tsx";
 import { Table } from "../parts/table.tsx";
 
-/** Interfaces with several queues that are drawn. */
+/** Maximum number of drawn interfaces with several queues. */
 const MOST = 6;
 
 /** One queue's two directions. */
@@ -19,9 +19,9 @@ interface Device {
   readonly netns: string;
   readonly queues: readonly Pair[];
   readonly packets: Readonly<Record<Direction, number>>;
-  /** Queues that a direction uses, of which each has a fair share. */
+  /** Queues that a direction uses, each with a fair share. */
   readonly used: Readonly<Record<Direction, number>>;
-  /** The greatest share against the fair one. */
+  /** The largest share relative to the fair one. */
   readonly unfair: number;
 }
 

@@ -9,7 +9,7 @@ import { go, parameter, range } from "../state.ts";
 import { EdgePanel } from "./edge-panel.tsx";
 import { arrows, focus, hidden, NodeMap } from "./node-map.tsx";
 
-/** One edge for both ends, if both are of this host: the opener's numbers, and the acceptor's queue. */
+/** One edge for both ends, if both are on this host: the opener's numbers, and the acceptor's queue. */
 function merged(edges: readonly MapEdge[]): MapEdge[] {
   const byName = new Map<string, MapEdge>();
   for (const edge of edges.toSorted(
@@ -34,7 +34,7 @@ function worstFirst(edges: readonly MapEdge[]): readonly MapEdge[] {
   );
 }
 
-/** Without what is hidden; if a node has the focus, its own edges alone. */
+/** Without hidden nodes; if a node has the focus, only its own edges. */
 function visible(edges: readonly MapEdge[]): readonly MapEdge[] {
   const [not, node] = [hidden(), parameter("focus")];
   return edges.filter(
