@@ -84,7 +84,7 @@ const unanswered: Rule = (context) =>
       rule: "connects-unanswered",
       severity: "failing",
       subject: name,
-      text: `${open} SYNs ${name} were retransmitted in the last minute by attempts that have got no answer so far.`,
+      text: `${open} SYNs ${name} were retransmitted in the last minute by attempts that have had no answer so far.`,
       next: ADVICE.timed_out!,
       count: open,
       evidence: `/losses?q=${filterOf(edge, context.resources)}`,
@@ -106,7 +106,7 @@ const synRetransmits: Rule = (context) =>
       severity: "slow",
       subject: name,
       text: `${again} SYNs were retransmitted in ${attempts} attempts ${name}: each costs the caller a second or more; the p99 of a connect is ${duration(quantile(sums.histograms.connect, 0.99))}.`,
-      next: "SYNs or their answers are lost on the way, or the server's queues are full: see its listeners.",
+      next: "SYNs or their answers were lost on the way, or the server's queues are full: see its listeners.",
       count: again,
       ...(usual > 0 && { ratio: again / attempts / usual }),
       evidence: `/latency?of=connect&q=${filterOf(edge, context.resources)}`,
@@ -165,7 +165,7 @@ const slowQueue = slower(
   ACCEPT_SLOW,
   (name, now, before) =>
     `Connections ${name} wait ${now} in the accept queue at the 99th percentile; it was ${before}.`,
-  "The server accepts too slowly: see its listener and who accepts.",
+  "The server accepts too slowly: see its listener and what its process does.",
 );
 
 const longRtt = slower(
@@ -205,7 +205,7 @@ const retransmits: Rule = (context) =>
       severity: "slow",
       subject: name,
       text: `${percent(share)} of the segments ${name} were lost and retransmitted (${again} of ${segments}) in connections that ended in the last minute.`,
-      next: "Packets of this end are lost on the way: see the losses of this host first, then the network's.",
+      next: "Packets from this end are lost on the way: see this host's losses first, then the network's.",
       count: again,
       ...(usual > 0 && { ratio: share / usual }),
       evidence: `/losses?q=${filterOf(edge, context.resources)}`,
@@ -244,8 +244,8 @@ const unread: Rule = (context) =>
       rule: "bytes-unread",
       severity: "unusual",
       subject: name,
-      text: `Connections ${name} were closed with ${bytes} received bytes that nobody read; the peer sees a reset.`,
-      next: "The application closes before it has read all: it may discard requests or answers.",
+      text: `Connections ${name} were closed with ${bytes} unread bytes; the peer sees a reset.`,
+      next: "The application closes before it has read everything: it may discard requests or answers.",
       count: bytes,
       evidence: `/connections?q=${filterOf(edge, context.resources)}`,
     };

@@ -82,14 +82,14 @@ const cases: readonly {
     text: /^20 of 60 attempts .* failed in the last minute: connection_refused/,
   },
   {
-    title: "connects that nothing answers, before they end",
+    title: "unanswered connects, before they end",
     fault: { hanging: 40 },
     rule: "connects-unanswered",
     subject: EDGE,
-    text: /^40 SYNs .* were retransmitted in the last minute by attempts that have got no answer so far/,
+    text: /^40 SYNs .* were retransmitted in the last minute by attempts that have had no answer so far/,
   },
   {
-    title: "connects that nothing answers",
+    title: "unanswered connects",
     fault: { failed: [60, "timed_out"] },
     rule: "connects-fail",
     subject: `${EDGE} (timed_out)`,
@@ -138,11 +138,11 @@ const cases: readonly {
     text: /^30 of 60 connections/,
   },
   {
-    title: "bytes that nobody reads",
+    title: "unread bytes",
     fault: { unread: 30 },
     rule: "bytes-unread",
     subject: EDGE,
-    text: /closed with 300 received bytes/,
+    text: /closed with 300 unread bytes/,
   },
   {
     title: "a full accept queue",
@@ -152,11 +152,11 @@ const cases: readonly {
     text: /full \(129 of 128\): 300 packets/,
   },
   {
-    title: "a listener that nobody attends",
+    title: "an unattended listener",
     metrics: queue(3, 0, 0),
     rule: "listener-unattended",
     subject: "web:80",
-    text: /3 connections wait/,
+    text: /3 connections are waiting/,
   },
   {
     title: "an accept queue that fills",
@@ -186,7 +186,7 @@ const cases: readonly {
     text: /dropped 60 TCP packets of web/,
   },
   {
-    title: "a CPU that softirqs hog",
+    title: "a CPU overloaded with softirqs",
     metrics: (store, t, isFault) => {
       const on = (cpu: number) =>
         JSON.stringify({ "wirespan.softirq.vector": "net_rx", "cpu.logical_number": cpu });

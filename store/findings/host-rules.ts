@@ -60,7 +60,7 @@ const acceptQueue: Rule = (context) => {
         rule: "accept-queue-full",
         severity: "failing",
         subject,
-        text: `The accept queue of ${subject} is full (${most} of ${limit}): ${drops} packets of clients that tried to connect were dropped in the last minute, and ${accepts} connections accepted.`,
+        text: `The accept queue of ${subject} is full (${most} of ${limit}): ${drops} packets of clients that tried to connect were dropped in the last minute, and ${accepts} connections were accepted.`,
         next:
           accepts === 0
             ? "Its process accepts nothing: it is stopped or blocked."
@@ -73,8 +73,8 @@ const acceptQueue: Rule = (context) => {
         rule: "listener-unattended",
         severity: "failing",
         subject,
-        text: `Nobody accepts at ${subject}: ${total} connections wait, and none was accepted in the last minute.`,
-        next: "The process that listens does not call accept(): it is blocked, still starting, or has passed its socket to nobody.",
+        text: `${subject} accepts nothing: ${total} connections are waiting, and none was accepted in the last minute.`,
+        next: "The process that listens does not call accept(): it is blocked, still starting, or has not passed its socket on.",
         count: total,
         evidence,
       });
@@ -84,7 +84,7 @@ const acceptQueue: Rule = (context) => {
         severity: "slow",
         subject,
         text: `The accept queue of ${subject} was ${percent(most / limit)} full (${most} of ${limit}).`,
-        next: "Connections are rejected when it is full: see how long they wait, and who accepts.",
+        next: "Connections are rejected when it is full: see how long they wait, and what the process does.",
         count: most,
         evidence,
       });
@@ -225,7 +225,7 @@ const softirqWait: Rule = (context) => {
         severity: "slow" as const,
         subject: name,
         text: `${name} waits ${duration(p99)} from raise to run at the 99th percentile; it was ${duration(before)}.`,
-        next: "Something holds the CPUs with interrupts or softirqs off: see which vector runs longest.",
+        next: "Something occupies the CPUs with interrupts or softirqs disabled: see which vector runs longest.",
         count: histogram.count,
         ratio: p99 / before,
         evidence: "/host",
@@ -289,7 +289,7 @@ const transmitFailures: Rule = (context) =>
       severity: "slow" as const,
       subject: name,
       text: `The driver of ${name} did not accept ${total.total} frames in the last minute.`,
-      next: "Its ring is full, or the device has a problem: see ethtool -S.",
+      next: "The driver's ring is full, or the device has a problem: see ethtool -S.",
       count: total.total,
       evidence: "/host",
     }));
@@ -354,7 +354,7 @@ const agentLosses: Rule = (context) => {
         rule: "agent-lost",
         severity: "unusual",
         subject: `wirespan (${name})`,
-        text: `The ends of ${total.total} connections are missing in these numbers: ${name}.`,
+        text: `The ends of ${total.total} connections are missing from these numbers: ${name}.`,
         next: "See the agent's own state.",
         count: total.total,
         evidence: "/agent",
@@ -368,7 +368,7 @@ const agentLosses: Rule = (context) => {
         rule: "plugin-failed",
         severity: "unusual",
         subject: `wirespan (${text(series, "wirespan.plugin.name")})`,
-        text: `The plugin ${text(series, "wirespan.plugin.name")} does not see all that it should on this host.`,
+        text: `The plugin ${text(series, "wirespan.plugin.name")} does not observe everything that it should on this host.`,
         next: "wirespan doctor says what is missing, and how to provide it.",
         count: 1,
         evidence: "/agent",

@@ -63,7 +63,7 @@ const FAULTS: readonly Fault[] = [
     what: "a listener that never accepts",
     rule: "listener-unattended",
     subject: `server:${PORT}`,
-    text: /\d+ connections wait, and none was accepted/,
+    text: /\d+ connections are waiting, and none was accepted/,
     async stage(stage) {
       await stage.serveBadly("unattended", PORT);
       await client(stage);

@@ -218,7 +218,7 @@ export function Trouble() {
   );
 }
 
-/** What to say of a data source that is a recording, sampled, or empty yet. */
+/** The notice for a data source that is a recording, sampled, or still empty. */
 export function Notice(props: { meta: Loaded<Meta> & { data?: Meta & Common } }) {
   const { meta } = props;
   if (meta.state !== "ready") return null;

@@ -32,7 +32,7 @@ export function AgentScreen() {
             />
             <p class="state">
               {store.evicted > 0 && `${count(store.evicted)} chunks have given way to newer ones. `}
-              {store.oneIn > 1 && `At this rate one in ${store.oneIn} calm traces is kept singly. `}
+              {store.oneIn > 1 && `At this rate, one in ${store.oneIn} uneventful traces is stored individually. `}
               {store.edgesOverflow > 0 &&
                 `${count(store.edgesOverflow)} ends of connections beyond 2,048 edges a window are summed together. `}
               The store takes {bytes(store.memory)} of memory.
@@ -66,7 +66,7 @@ function AgentState(props: { state: State; at: number }) {
         </ul>
         {state.plugins.some(({ error }) => error) && (
           <Table
-            label="Plugins that miss something"
+            label="Plugins with missing data"
             rows={state.plugins.filter(({ error }) => error)}
             keyOf={({ name }) => name}
             columns={[

@@ -197,7 +197,7 @@ function BothEnds(props: { rows: readonly TraceRow[] }) {
   return (
     <Panel title="Both ends">
       {opener === undefined && acceptor === undefined ? (
-        <p class="state">The connection has not ended yet, or neither end is kept.</p>
+        <p class="state">The connection has not ended yet, or neither end is stored.</p>
       ) : (
         <Table
           label="Both ends"

@@ -83,7 +83,7 @@ function Kept(props: { of: string }) {
     <Panel
       title="Connections"
       note="click a value to filter by it, with Alt to leave it out"
-      right={list.state === "ready" && `${count(list.data.total)} that are kept singly`}
+      right={list.state === "ready" && `${count(list.data.total)} stored individually`}
     >
       <Answer of={list} isEmpty={({ total }) => total === 0}>
         {({ rows, next }) => (

@@ -14,7 +14,7 @@ export function DropStacks(props: { reason: string }) {
       title={`${reason || "All drops"}: where in the kernel`}
       right={found.state === "ready" && `${count(found.data.total)} drops`}
     >
-      <Answer of={found} isEmpty={({ total }) => total === 0} empty="No such drop is kept one by one.">
+      <Answer of={found} isEmpty={({ total }) => total === 0} empty="No such drop is stored individually.">
         {({ lines, withStack }) => (
           <>
             <Table

@@ -37,7 +37,7 @@ export function Grouped(props: { of: string; by: string }) {
   return (
     <Panel
       title={`Connections by ${by}`}
-      note="those that are kept singly; a value opens its connections"
+      note="those stored individually; a value opens its connections"
       right={found.state === "ready" && `${count(found.data.total)} of ${count(found.data.values)} values`}
     >
       <Answer of={found} isEmpty={({ total }) => total === 0}>

@@ -186,7 +186,7 @@ function Different(props: { of: string | undefined; box: Box | undefined }) {
         <p class="state">
           {of
             ? "Draw a box in the picture, or choose a cell with the arrow keys and Enter."
-            : "Of these only sums are kept: there are no single connections to compare."}
+            : "Only sums are stored for these: there are no individual connections to compare."}
         </p>
       ) : (
         <Answer of={found}>
@@ -258,7 +258,7 @@ function Selected(props: { of: string; box: Box }) {
         </button>
       }
     >
-      <Answer of={list} isEmpty={({ total }) => total === 0} empty="None of them is kept singly any more.">
+      <Answer of={list} isEmpty={({ total }) => total === 0} empty="None of them is stored individually any more.">
         {({ rows }) => (
           <Table
             label="In the box"

@@ -53,7 +53,7 @@ export function Meanwhile(props: { first: number; last: number; port: number }) 
   return (
     <Panel title="Meanwhile on this host" note={`a minute before to a minute after`}>
       {facts.length === 0 ? (
-        <p class="state">Nothing of it is kept any more.</p>
+        <p class="state">Nothing of it is stored any more.</p>
       ) : (
         <Table
           label="Meanwhile on this host"
