@@ -62,7 +62,7 @@ export function Answer<T>(props: {
         <p class="state warn">
           {of.data.partial &&
             `There was no time to look at everything${of.data.scanned > 0 ? `: ${count(of.data.scanned)} rows were searched` : ""}. `}
-          {of.data.oneIn > 1 && `At that rate, one in ${of.data.oneIn} calm connections is kept.`}
+          {of.data.oneIn > 1 && `At that rate, one in ${of.data.oneIn} uneventful connections is stored.`}
         </p>
       )}
       {props.children(of.data)}

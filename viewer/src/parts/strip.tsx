@@ -96,7 +96,7 @@ export function Strip(props: { keptFrom: number | undefined }) {
               y={11}
               text-anchor={xOf(props.keptFrom) > width - 230 ? "end" : "start"}
             >
-              single connections kept from {clock(props.keptFrom, "minutes")}
+              individual connections since {clock(props.keptFrom, "minutes")}
             </text>
           </>
         )}

@@ -32,7 +32,8 @@ export function AgentScreen() {
             />
             <p class="state">
               {store.evicted > 0 && `${count(store.evicted)} chunks have given way to newer ones. `}
-              {store.oneIn > 1 && `At this rate, one in ${store.oneIn} uneventful traces is stored individually. `}
+              {store.oneIn > 1 &&
+                `At this rate, one in ${store.oneIn} uneventful traces is stored individually. `}
               {store.edgesOverflow > 0 &&
                 `${count(store.edgesOverflow)} ends of connections beyond 2,048 edges a window are summed together. `}
               The store takes {bytes(store.memory)} of memory.

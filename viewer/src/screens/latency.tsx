@@ -258,7 +258,11 @@ function Selected(props: { of: string; box: Box }) {
         </button>
       }
     >
-      <Answer of={list} isEmpty={({ total }) => total === 0} empty="None of them is stored individually any more.">
+      <Answer
+        of={list}
+        isEmpty={({ total }) => total === 0}
+        empty="None of them is stored individually any more."
+      >
         {({ rows }) => (
           <Table
             label="In the box"
