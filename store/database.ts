@@ -317,9 +317,11 @@ export class Database {
     this.#db.exec("PRAGMA incremental_vacuum(256)");
   }
 
-  /** Rewrites the file without what was deleted. */
+  /** Rewrites the file without what was deleted. It is not copied to memory meanwhile. */
   compact(): void {
-    this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE); VACUUM; PRAGMA journal_mode = DELETE;");
+    this.#db.exec(
+      "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA temp_store = FILE; VACUUM; PRAGMA journal_mode = DELETE;",
+    );
   }
 
   /** A copy for a recording. Throws if `file` exists or cannot be written. */

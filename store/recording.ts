@@ -22,13 +22,22 @@ export interface RecordOptions {
   readonly anonymise?: boolean | undefined;
 }
 
-/** Keeps in a copy what ended in the last `last` seconds before its end, with the sums of that time. */
-function trim(file: string, last: number, { most = UNBOUNDED, anonymise: hides }: RecordOptions): void {
+/** Seconds since the epoch. */
+interface Times {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Keeps in a copy what ended in a time, with the sums of that time. */
+function trim(
+  file: string,
+  times: (end: number) => Times,
+  { most = UNBOUNDED, anonymise: hides }: RecordOptions = {},
+): void {
   const db = new Database(file, UNBOUNDED);
-  const end = endOf(db);
-  db.run("DELETE FROM chunk WHERE t1 < ?", (end - last) * 1e6);
-  db.run("DELETE FROM sum WHERE t < ?", end - last - 60);
-  db.run("DELETE FROM point WHERE t < ?", end - last - 60);
+  const { from, to } = times(endOf(db));
+  db.run("DELETE FROM chunk WHERE t1 < ? OR t0 > ?", from * 1e6, to * 1e6);
+  for (const table of ["sum", "point"]) db.run(`DELETE FROM ${table} WHERE t < ? OR t > ?`, from - 60, to);
   db.close();
   const rest = new Database(file, most);
   rest.fit();
@@ -42,7 +51,13 @@ export function record(from: string, to: string, last: number, options: RecordOp
   const db = new Database(from, 0, true);
   db.copyTo(to);
   db.close();
-  trim(to, last, options);
+  trim(to, (end) => ({ from: end - last, to: Number.MAX_SAFE_INTEGER / 1e6 }), options);
+}
+
+/** Copies what ended in a time from an open database. Throws if `to` exists or cannot be written. */
+export function recordTimes(db: Database, to: string, times: Times): void {
+  db.copyTo(to);
+  trim(to, () => times);
 }
 
 /** Seconds since the epoch. Times of applications' spans are their own. */

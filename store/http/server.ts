@@ -1,14 +1,17 @@
 // The page and its data over HTTP. Tests: store/http/server.test.ts.
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { createReadStream, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer as createListener, type Server as Listener, type Socket } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { LINK } from "../../exporters/local/columns.ts";
 import type { TraceRow } from "../answers.ts";
-import { type Filter, FilterError } from "../query/filter.ts";
-import { type Interval, Progress } from "../query/scan.ts";
+import { FilterError } from "../query/filter.ts";
+import { Progress } from "../query/scan.ts";
 import { traceRow } from "../query/trace-row.ts";
+import { recordTimes } from "../recording.ts";
 import { Api, FILTERED, type Store } from "./api.ts";
 import { otlpLines } from "./export.ts";
 import { Guard, type GuardOptions, type Refusal } from "./guard.ts";
@@ -50,6 +53,7 @@ export class PageServer {
   /** Connections of admitted clients whose answers may take any time. */
   readonly #lasting = new WeakSet<Socket>();
   #running = 0;
+  #isRecording = false;
 
   constructor(store: Store, options: GuardOptions, receiver?: Receiver) {
     this.guard = new Guard(options);
@@ -158,9 +162,10 @@ export class PageServer {
     }
     const refusal = await this.guard.unauthorized(request);
     if (refusal) return refuse(response, refusal);
-    if (path === "live" || path === "export") this.#lasting.add(request.socket);
+    if (["live", "export", "recording"].includes(path)) this.#lasting.add(request.socket);
     if (path === "live") return await this.#live.serve(query.getAll("of"), request, response);
     if (path === "export") return await this.#export(response, query);
+    if (path === "recording") return await this.#recording(response, query);
     if (this.#running >= LIMIT.atOnce)
       return refuse(response, { status: 429, text: "too many questions at once" });
     this.#running++;
@@ -180,16 +185,47 @@ export class PageServer {
     }
   }
 
-  async #export(response: ServerResponse, query: URLSearchParams): Promise<void> {
-    const { scan, now } = this.#store;
-    let interval: Interval;
-    let filter: Filter;
+  /** Undefined: they are wrong, which has been answered. */
+  #parameters(response: ServerResponse, query: URLSearchParams, names: readonly string[]) {
     try {
-      ({ interval, filter } = new Parameters(query, FILTERED, now()));
+      const { interval, filter } = new Parameters(query, names, this.#store.now());
+      return { interval, filter };
     } catch (error) {
       if (!(error instanceof BadRequest || error instanceof FilterError)) throw error;
-      return refuse(response, { status: 400, text: error.message });
+      refuse(response, { status: 400, text: error.message });
+      return undefined;
     }
+  }
+
+  /** A file for `wirespan view`. It is made in the directory for temporary files, one at a time. */
+  async #recording(response: ServerResponse, query: URLSearchParams): Promise<void> {
+    const asked = this.#parameters(response, query, ["from", "to", "last"]);
+    if (asked === undefined) return;
+    if (this.#isRecording) return refuse(response, { status: 429, text: "another recording is being made" });
+    this.#isRecording = true;
+    const { from, to } = asked.interval;
+    const folder = mkdtempSync(join(tmpdir(), "wirespan-recording-"));
+    try {
+      const file = join(folder, "recording.db");
+      recordTimes(this.#store.db, file, { from: from / 1e6, to: to / 1e6 });
+      response.writeHead(200, {
+        "content-type": "application/vnd.sqlite3",
+        "content-disposition": 'attachment; filename="wirespan.db"',
+        "content-length": statSync(file).size,
+      });
+      // A client that goes away has read enough.
+      await pipeline(createReadStream(file), response).catch(() => {});
+    } finally {
+      rmSync(folder, { recursive: true });
+      this.#isRecording = false;
+    }
+  }
+
+  async #export(response: ServerResponse, query: URLSearchParams): Promise<void> {
+    const { scan } = this.#store;
+    const asked = this.#parameters(response, query, FILTERED);
+    if (asked === undefined) return;
+    const { interval, filter } = asked;
     response.writeHead(200, {
       "content-type": "application/x-ndjson",
       "content-disposition": 'attachment; filename="wirespan.jsonl"',

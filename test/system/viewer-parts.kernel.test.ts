@@ -25,7 +25,8 @@ describe("parts of the page", function () {
     served = await Served.start();
     const { store } = served;
     (store.store.findings.raised as Finding[]).push(REFUSED);
-    const end = Date.now() / 1000 - 5;
+    // All in one window.
+    const end = Math.floor(Date.now() / 10_000) * 10 - 5;
     const made: Made[] = [];
     for (let i = 0; i < 40; i++) {
       const sent = { "wirespan.tcp.bytes_sent": 100, "wirespan.tcp.rtt.smoothed": 0.002 };
@@ -189,5 +190,26 @@ describe("parts of the page", function () {
       }
     }
     assert.deepEqual(objections, []);
+  });
+
+  it("draws the rows of a long list as they come into view", async () => {
+    const attributes = outbound(3);
+    const end = Date.now() / 1000 - 5;
+    const many = Array.from({ length: 250 }, (_, i): Made => {
+      return { start: end - 1, duration: 0.01, trace: 1000 + i, service: "bulk", attributes };
+    });
+    served.store.spans(CONNECTION, many);
+    await show("/connections?last=600&q=service:bulk");
+    const rows = "document.querySelectorAll('[aria-label=Connections] tbody tr').length";
+    await page.waitForFunction(`${rows} === 100`);
+    assert.equal(await page.$eval("tfoot", ({ innerText }) => innerText), "150 more");
+    await page.$eval("tfoot", (foot) => foot.scrollIntoView());
+    await page.waitForFunction(`${rows} === 200`);
+    for (let i = 0; i <= 200; i++) await page.keyboard.press("j");
+    await page.waitForFunction(`${rows} === 250`);
+    assert.equal(
+      await page.$$eval("tbody tr", (all) => all.findIndex((row) => row.matches(".selected"))),
+      200,
+    );
   });
 });

@@ -1,12 +1,14 @@
 // What the page shows about connections that lose a SYN, and about others that wait, in a real browser with real traffic.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Browser, Page } from "puppeteer-core";
 import type { Findings, List } from "../../store/answers.ts";
+import { Api } from "../../store/http/api.ts";
+import { openRecording } from "../../store/recording.ts";
 import { startAgent } from "../support/agent.ts";
 import { openBrowser } from "../support/browser.ts";
 import { inodeOf } from "../support/connection-ends.ts";
@@ -69,6 +71,9 @@ exporters: { c: { type: console, format: json, rate: 1 } }
       "both ends to be reported",
       async () => (await ask<List>("connections?last=600")).total === 4,
     );
+    await browser
+      .defaultBrowserContext()
+      .overridePermissions(new URL(url).origin, ["clipboard-read", "clipboard-sanitized-write"]);
     page = await browser.newPage();
     await page.setViewport({ width: 1440, height: 900 });
   });
@@ -109,8 +114,8 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     );
     assert.equal(shortened.length, 1);
     assert.match(shortened[0]!, /^2(\.0\d*)? s without an event, shortened$/);
-    const handshake = await page.$eval(".lane .connect rect", (bar) => bar.getBoundingClientRect().width);
-    assert.ok(handshake >= 20, `${handshake} pixels of a handshake`);
+    const pixels = await page.$eval(".shortened rect", (piece) => piece.getBoundingClientRect().width);
+    assert.ok(pixels < 120, `${pixels} pixels of 1,000 for all but some milliseconds`);
     const { x, y } = await page.$eval(".waterfall", (svg) => svg.getBoundingClientRect().toJSON());
     await page.mouse.move(x + 200, y + 40);
     await page.mouse.down();
@@ -252,5 +257,57 @@ exporters: { c: { type: console, format: json, rate: 1 } }
       ["no container", `no container :${IDLE}`],
       ["▲ no container", `no container :${LOSSY}`],
     ]);
+  });
+
+  it("copy a link that shows the same again", async () => {
+    const copied = async () => {
+      await page.bringToFront();
+      await page.locator(".top ::-p-text(Link)").click();
+      await page.waitForSelector(".top ::-p-text(Copied)");
+      return (await page.evaluate("navigator.clipboard.readText()")) as string;
+    };
+    const shown = () => page.$eval("[aria-label=Connections] table", ({ innerText }) => innerText);
+    await show(`/connections?q=port:${LOSSY}&order=duration&last=600`);
+    const [before, link] = [await shown(), await copied()];
+    await show("/");
+    await show(link);
+    assert.deepEqual([...new URL(link).searchParams.keys()].sort(), ["from", "order", "q", "to"]);
+    assert.equal(await shown(), before);
+    await showConnection(IDLE);
+    await page.waitForSelector(".shortened");
+    const { x, y } = await page.$eval(".waterfall", (svg) => svg.getBoundingClientRect().toJSON());
+    await page.mouse.move(x + 200, y + 40);
+    await page.mouse.down();
+    await page.mouse.move(x + 260, y + 40);
+    await page.mouse.up();
+    await page.waitForSelector("::-p-text(all of it)");
+    const [part, linkOfPart] = [await label(), await copied()];
+    const marks = () =>
+      page.$$eval(".waterfall > g > text", (all) => all.map(({ textContent }) => textContent));
+    const drawn = await marks();
+    await show("/");
+    await show(linkOfPart);
+    assert.deepEqual([await label(), await marks()], [part, drawn]);
+  });
+
+  it("save what is shown: as a recording, and its tables", async () => {
+    await show("/connections?last=600");
+    const href = await page.$eval(".save a[href*=recording]", (link) => link.getAttribute("href")!);
+    const recorded = join(folder, "recorded.db");
+    await writeFile(recorded, Buffer.from(await (await fetch(new URL(href, url))).arrayBuffer()));
+    using recording = openRecording(recorded);
+    const { body } = await new Api(recording).answer("connections", new URLSearchParams("last=600"));
+    assert.equal((body as List).total, 4);
+    const cdp = await browser.target().createCDPSession();
+    await cdp.send("Browser.setDownloadBehavior", { behavior: "allow", downloadPath: folder });
+    await page.locator(".save summary").click();
+    await page.locator(".save button").click();
+    const csv = await until("the download", async () => {
+      const saved = await readFile(join(folder, "wirespan.csv"), "utf8").catch(() => "");
+      return saved || undefined;
+    });
+    const [caption, heads, ...lines] = csv.trimEnd().split("\r\n");
+    assert.deepEqual([caption, heads!.split(",").slice(0, 2)], ["Connections", ["ended ▾", "service"]]);
+    assert.deepEqual(lines.map((line) => line.split(",")[1]).sort(), ["orders", "orders", "stock", "stock"]);
   });
 });

@@ -81,6 +81,16 @@ export function href(to: string): string {
   return next.pathname + next.search;
 }
 
+/** The address of what is shown now: what is live ends when the link is made. */
+export function fixedLink(): string {
+  const link = new URL(address.value);
+  const { from, to } = range.value;
+  link.searchParams.delete("last");
+  link.searchParams.set("from", String(Math.floor(from)));
+  link.searchParams.set("to", String(Math.ceil(to)));
+  return link.href;
+}
+
 /** Adds a term to the filter, or removes it. */
 export function toggleTerm(term: string): void {
   const terms = termsOf(filter.value);

@@ -17,6 +17,7 @@ import {
   toggleTerm,
   toggleTheme,
 } from "../state.ts";
+import { LinkButton, Save } from "./save.tsx";
 
 /** Screens in the order of the rail, with their keys and the paths of their icons. */
 export const SCREENS = [
@@ -198,13 +199,8 @@ export function Top() {
       >
         <span class={isLive ? "dot live" : "dot"} aria-hidden="true" /> Live
       </button>
-      <a
-        class="button"
-        href={`/api/v1/export?${new URLSearchParams({ from: String(from), to: String(to), ...(filter.value && { q: filter.value }) })}`}
-        download="wirespan.jsonl"
-      >
-        Export
-      </a>
+      <Save />
+      <LinkButton />
     </div>
   );
 }
@@ -278,7 +274,7 @@ export function useKeys(help: () => void): void {
         Enter: () => {
           if (!/^(A|BUTTON)$/.test(target.tagName)) document.dispatchEvent(new Event("wirespan-open"));
         },
-        e: () => document.querySelector<HTMLElement>("a[download]")?.click(),
+        e: () => document.querySelector<HTMLElement>(".save a")?.click(),
         v: () => go({ view: parameter("view") === "table" ? undefined : "table" }),
         "?": help,
       };

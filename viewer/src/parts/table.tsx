@@ -1,7 +1,10 @@
 // Tables: the caller sorts the rows, j and k move through them, Enter opens one.
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { toggleTerm } from "../state.ts";
+
+/** Rows that are drawn at once, and that are added when the last one comes into view. */
+const ROWS = 100;
 
 export interface Column<T> {
   readonly head: string;
@@ -31,6 +34,7 @@ export function Table<T>(props: {
   const { columns, rows, keyOf, onOpen, canOpen = () => true } = props;
   const [selected, select] = useState(-1);
   const [frozen, freeze] = useState<readonly T[] | undefined>(undefined);
+  const [limit, setLimit] = useState(ROWS);
   const body = useRef<HTMLTableSectionElement>(null);
   // So that rows do not move under a pointer or a selection.
   const shown = frozen ?? rows;
@@ -41,12 +45,14 @@ export function Table<T>(props: {
   };
   const latest = useRef({ shown, selected, open });
   latest.current = { shown, selected, open };
-  useEffect(() => {
+  // With the rows: a key may follow at once.
+  useLayoutEffect(() => {
     const move = (event: Event) => {
       const now = latest.current;
       now.selected += (event as CustomEvent<number>).detail;
       now.selected = Math.min(now.shown.length - 1, Math.max(0, now.selected));
       select(now.selected);
+      setLimit((drawn) => Math.max(drawn, Math.ceil((now.selected + 1) / ROWS) * ROWS));
     };
     const enter = () => {
       const now = latest.current;
@@ -98,7 +104,7 @@ export function Table<T>(props: {
           </tr>
         </thead>
         <tbody ref={body}>
-          {shown.map((row, i) => (
+          {shown.slice(0, limit).map((row, i) => (
             <tr key={keyOf(row)} class={i === selected ? "selected" : ""} onDblClick={() => open(row)}>
               {columns.map(({ head, name = head, isNumber, cell, term }, at) => (
                 <td key={name} class={isNumber ? "number" : ""}>
@@ -113,8 +119,38 @@ export function Table<T>(props: {
             </tr>
           ))}
         </tbody>
+        {shown.length > limit && (
+          <More
+            columns={columns.length}
+            count={shown.length - limit}
+            onSeen={() => setLimit((drawn) => drawn + ROWS)}
+          />
+        )}
       </table>
     </div>
+  );
+}
+
+/** Below the drawn rows, if there are more. */
+function More(props: { columns: number; count: number; onSeen: () => void }) {
+  const foot = useRef<HTMLTableSectionElement>(null);
+  const latest = useRef(props.onSeen);
+  latest.current = props.onSeen;
+  useEffect(() => {
+    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && latest.current());
+    observer.observe(foot.current!);
+    return () => observer.disconnect();
+  }, [props.count]);
+  return (
+    <tfoot ref={foot}>
+      <tr>
+        <td colSpan={props.columns}>
+          <button type="button" class="link" onClick={props.onSeen}>
+            {props.count} more
+          </button>
+        </td>
+      </tr>
+    </tfoot>
   );
 }
 

@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import type { TraceRow } from "../../../store/answers.ts";
 import { clock, duration } from "../format.ts";
+import { go, parameter } from "../state.ts";
 import { nameOf } from "../trace-row.ts";
 import { asTables, LaneTable } from "./as-table.tsx";
 import { Panel } from "./common.tsx";
@@ -33,10 +34,15 @@ export function Waterfall(props: { rows: readonly TraceRow[] }) {
 function DrawnWaterfall(props: { lanes: readonly Lane[]; rows: readonly TraceRow[]; first: number }) {
   const { lanes: all, rows, first } = props;
   const [frame, width] = useWidth();
-  const [zoom, setZoom] = useState<readonly [number, number] | undefined>(undefined);
   const [drag, setDrag] = useState<readonly [number, number] | undefined>(undefined);
   const last = Math.max(...rows.map(({ start, duration: took = 0 }) => start + took));
-  const [from, to] = zoom ?? [first, Math.max(first + 1e-6, last)];
+  // In the address, as seconds after the beginning.
+  const zoom = /^([\d.]+)-([\d.]+)$/.exec(parameter("zoom"));
+  const setZoom = (part?: readonly number[]) =>
+    go({ zoom: part?.map((t) => Math.max(0, t - first).toFixed(7)).join("-") });
+  const [from, to] = zoom
+    ? [first + Number(zoom[1]), first + Math.max(Number(zoom[1]) + 1e-6, Number(zoom[2]))]
+    : [first, Math.max(first + 1e-6, last)];
   const phases = all.flatMap((lane) => lane.phases);
   const instants = [
     ...phases.flatMap((one) => [one.from, one.to]),
@@ -58,7 +64,7 @@ function DrawnWaterfall(props: { lanes: readonly Lane[]; rows: readonly TraceRow
       note={`${clock(first, "ms")}, ${duration(last - first)}; one clock`}
       right={
         zoom ? (
-          <button type="button" class="link" onClick={() => setZoom(undefined)}>
+          <button type="button" class="link" onClick={() => setZoom()}>
             all of it
           </button>
         ) : (
@@ -73,7 +79,7 @@ function DrawnWaterfall(props: { lanes: readonly Lane[]; rows: readonly TraceRow
           height={height}
           role="img"
           aria-label={all.map(spoken).join(". ")}
-          onDblClick={() => setZoom(undefined)}
+          onDblClick={() => setZoom()}
           onPointerDown={(event) => setDrag([event.offsetX, event.offsetX])}
           onPointerMove={(event) => drag && setDrag([drag[0], event.offsetX])}
           onPointerUp={() => {

@@ -1,6 +1,4 @@
 // What is wrong, since when, and what to look at first?
-
-import { useState } from "preact/hooks";
 import type {
   Finding,
   Findings as Found,
@@ -14,7 +12,7 @@ import { clock, duration, percent, short } from "../format.ts";
 import { SCREENS } from "../parts/chrome.tsx";
 import { Answer, Legend, Panel, Sign, Spark } from "../parts/common.tsx";
 import { Heatmap } from "../parts/heatmap.tsx";
-import { go, open } from "../state.ts";
+import { go, open, parameter } from "../state.ts";
 import { FindingLine } from "./finding-line.tsx";
 import { Movers } from "./movers.tsx";
 
@@ -76,7 +74,7 @@ function screenOf({ evidence }: Finding): string {
 const FIRST = 5;
 
 function Findings(props: { findings: Loaded<Found> }) {
-  const [all, showAll] = useState(false);
+  const all = parameter("all") !== "";
   return (
     <Panel
       title={title(props.findings)}
@@ -125,7 +123,7 @@ function Findings(props: { findings: Loaded<Found> }) {
               </ol>
               {findings.length > FIRST && (
                 <p class="state">
-                  <button type="button" class="link" onClick={() => showAll(!all)}>
+                  <button type="button" class="link" onClick={() => go({ all: all ? undefined : 1 })}>
                     {all ? "The first five alone" : `${findings.length - FIRST} more, less urgent or later`}
                   </button>
                 </p>
