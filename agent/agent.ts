@@ -75,7 +75,7 @@ export async function runAgent(config: Config, { failed, ...options }: AgentOpti
   }
   const telemetry = await agent.resolve(agentParts.telemetry);
   const manager = agent.resolve(agentParts.serviceManager);
-  const collected = collectGarbage();
+  const collected = collectGarbage(agent.resolve(parts.native));
   const collect = async () => {
     const metrics = await engine.collect();
     fanout.metrics([...metrics, ...telemetry(engine.clock.bootNow())]);

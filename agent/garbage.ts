@@ -3,6 +3,7 @@
 // the agent collects garbage after a number of collections.
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import type { Native } from "../native/index.ts";
 
 /** Milliseconds; by then the start is over, whose parsed configuration and load buffers can be freed. */
 const AFTER_START = 4000;
@@ -17,12 +18,13 @@ function exposed(): NonNullable<typeof globalThis.gc> {
 }
 
 /** Collects garbage soon, and again when the returned function was called often enough. */
-export function collectGarbage(): () => void {
+export function collectGarbage({ giveBackFreed }: Native): () => void {
   // The first time, everything is freed, including pages that V8 keeps for later: 10 MB.
   const all = { type: "major", execution: "sync", flavor: "last-resort" } as const;
   setTimeout(() => exposed()(all), AFTER_START).unref();
   let calls = 0;
   return () => {
+    giveBackFreed();
     if (++calls % EVERY === 0) exposed()();
   };
 }

@@ -198,6 +198,8 @@ export interface Native {
   sendDatagram(address: string, text: string): void;
   /** Enables BPF run-time statistics until `close`. */
   enableStats(): { close(): void };
+  /** Returns memory that the C library keeps to the system: what V8's compilers used, above all. */
+  giveBackFreed(): void;
   /** libbpf's messages: level 0 warn, 1 info, 2 debug. One listener. */
   onMessage(listener: ((level: number, text: string) => void) | undefined): void;
 }

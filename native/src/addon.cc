@@ -25,7 +25,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   CaptureMessages();
   RegisterTracingSections();
   // The kernel's types take 12 MB for a moment.
-  GiveBackLargePieces();
+  LimitKeptMemory();
   auto* environment = new Environment;
   env.SetInstanceData(environment);
   environment->object = Napi::Persistent(Object::Define(env));
@@ -50,6 +50,8 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exports["socketCookie"] = Napi::Function::New<&SocketCookie>(env, "socketCookie");
   exports["sendDatagram"] = Napi::Function::New<&SendDatagram>(env, "sendDatagram");
   exports["enableStats"] = Napi::Function::New<&Statistics::Enable>(env, "enableStats");
+  exports["giveBackFreed"] = Napi::Function::New(
+      env, [](const Napi::CallbackInfo&) { GiveBackFreed(); }, "giveBackFreed");
   exports["onMessage"] = Napi::Function::New<&OnMessage>(env, "onMessage");
   return exports;
 }

@@ -7,11 +7,15 @@
 namespace wirespan {
 
 #ifdef __GLIBC__
-// Without a fixed threshold the C library eventually keeps large blocks permanently.
-inline void GiveBackLargePieces() { mallopt(M_MMAP_THRESHOLD, 1 << 20); }
+inline void LimitKeptMemory() {
+  // Without a fixed threshold the C library eventually keeps large blocks permanently.
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  // Otherwise each thread keeps what it has used once: to load an object, or to compile a function.
+  mallopt(M_ARENA_MAX, 1);
+}
 inline void GiveBackFreed() { malloc_trim(0); }
 #else
-inline void GiveBackLargePieces() {}
+inline void LimitKeptMemory() {}
 inline void GiveBackFreed() {}
 #endif
 

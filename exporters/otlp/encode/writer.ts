@@ -28,8 +28,11 @@ export class Writer {
   /** Of `bytes`. */
   view: DataView;
 
-  /** `bytes`: a buffer that is the whole of its ArrayBuffer. */
-  constructor(bytes = Buffer.allocUnsafeSlow(64 * 1024)) {
+  /**
+   * `bytes`: a buffer that is the whole of its ArrayBuffer. The default one is larger than any request: what is not
+   * written takes no memory, and what is outgrown stays until V8 collects it.
+   */
+  constructor(bytes = Buffer.allocUnsafeSlow(4 * 1024 * 1024)) {
     this.bytes = bytes;
     this.view = new DataView(this.bytes.buffer);
   }
