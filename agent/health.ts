@@ -33,7 +33,7 @@ export function serveHealth(
   return new Promise((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => {
       reject(
-        new WirespanError("CONFIG_INVALID", `health.address: ${address} cannot listen there: ${cause.code}`, {
+        new WirespanError("CONFIG_INVALID", `health.address: cannot listen on ${address}: ${cause.code}`, {
           cause,
         }),
       );

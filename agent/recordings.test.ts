@@ -37,6 +37,6 @@ describe("recordings of findings", () => {
     const said: string[] = [];
     const log = { ...silent, warn: (_: object, text: string) => void said.push(text) };
     await new Recordings(join(folder, "viewer.db"), log, async () => "disk full").take("found", START);
-    assert.deepEqual(said, ["no recording was made of what was found (viewer.recordOn): disk full"]);
+    assert.deepEqual(said, ["recording after a finding failed (viewer.recordOn): disk full"]);
   });
 });

@@ -47,10 +47,10 @@ export class Recordings {
     const env = { ...process.env, WIRESPAN_VIEWER_FILE: this.#database };
     const error = await this.#run(["record", file, "--last", "30m", "--bytes", BYTES], env);
     if (error !== undefined) {
-      this.#log.warn({}, `no recording was made of what was found (viewer.recordOn): ${error}`);
+      this.#log.warn({}, `recording after a finding failed (viewer.recordOn): ${error}`);
       return;
     }
-    this.#log.info({ file }, `${file} holds the half hour before: ${text}; wirespan view ${file} shows it`);
+    this.#log.info({ file }, `the last half hour was recorded: ${text}; wirespan view ${file} shows it`);
     const old = readdirSync(folder)
       .filter((name) => NAME.test(name))
       .sort()

@@ -88,13 +88,13 @@ export async function createViewer(
     if ("problem" in report) log.warn({}, report.problem);
     if (!("ready" in report)) return;
     const { url } = report.ready;
-    const kept = `kept in ${options.file} (at most ${Math.round(options.bytes / 1024 ** 2)} MiB; viewer: false keeps nothing)`;
-    if (url === undefined) log.info({}, `no page is shown; what is observed is ${kept}`);
+    const kept = `kept in ${options.file} (at most ${Math.round(options.bytes / 1024 ** 2)} MiB; viewer: false disables this)`;
+    if (url === undefined) log.info({}, `the page is not available; data is ${kept}`);
     else {
       onUrl(url);
       if (options.isOpen)
         log.warn({}, `${url} sends the page and its token without encryption: put TLS in front of it`);
-      log.info({ url }, `${url} shows what this host's connections do; it is ${kept}`);
+      log.info({ url }, `${url} shows this host's connections; data is ${kept}`);
       if (options.receive)
         log.info(
           {},

@@ -50,7 +50,7 @@ export function ask(socket: string, command: Command): Promise<Answer> {
         fail(failed(socket, "sends a longer answer than an agent does"));
       } else if (chunk.includes("\n")) {
         const answer = read(Buffer.concat(chunks));
-        if (answer === undefined) fail(failed(socket, "does not answer like an agent; what listens there?"));
+        if (answer === undefined) fail(failed(socket, "does not answer like an agent"));
         else resolve(answer);
         connection.destroy();
       }
@@ -65,7 +65,7 @@ function nobody(socket: string, why: string, cause?: Error): WirespanError {
 }
 
 function failed(socket: string, how: string): WirespanError {
-  return new WirespanError("CONTROL", `What listens on ${socket} ${how}`);
+  return new WirespanError("CONTROL", `The program that listens on ${socket} ${how}`);
 }
 
 function read(bytes: Buffer): Answer | undefined {

@@ -265,7 +265,7 @@ describe("an existing file at the control socket's path", () => {
     },
     "answers with something else": {
       answer: "HTTP/1.1 400 Bad Request\r\n\r\n",
-      says: "does not answer like an agent; what listens there?",
+      says: "does not answer like an agent",
     },
     "answers with another form": {
       answer: '{"result":{"pid":"\\u001b[2J"}}\n',
@@ -288,11 +288,14 @@ describe("an existing file at the control socket's path", () => {
       await once(server, "listening");
       try {
         const { code, out, err } = await wirespan("status", "--socket", socket);
-        assert.deepEqual([code, out, err], [2, "", `wirespan: What listens on ${socket} ${says}\n`]);
+        assert.deepEqual(
+          [code, out, err],
+          [2, "", `wirespan: The program that listens on ${socket} ${says}\n`],
+        );
         // A new agent only needs to know whether anything answers at all.
         if (says.includes("version")) return;
         const { level, msg } = JSON.parse(await lineAbout(socket)) as { level: string; msg: string };
-        assert.deepEqual([level, msg], ["warn", `${LOST}What listens on ${socket} ${says}`]);
+        assert.deepEqual([level, msg], ["warn", `${LOST}The program that listens on ${socket} ${says}`]);
       } finally {
         server.close();
       }

@@ -30,7 +30,7 @@ function lossLines(accounts: Status["accounts"]): string[] {
 function balanceLine({ opened, ended, living, lost }: ConnectionBalance): string {
   const losses = Object.entries(lost).filter(([, count]) => count > 0);
   const text = losses.map(([cause, count]) => `, lost ${count} (${cause.replaceAll("_", " ")})`);
-  return `${opened} opened, ${ended} ended, ${living} living${text.join("")}`;
+  return `${opened} opened, ${ended} ended, ${living} open${text.join("")}`;
 }
 
 function render(status: Status): string {
@@ -67,7 +67,7 @@ function checked<T>(socket: string, value: unknown, is: (value: unknown) => valu
   if (is(value)) return value;
   throw new WirespanError(
     "CONTROL",
-    `What listens on ${socket} does not answer like this version of wirespan; is the agent a different version?`,
+    `The program that listens on ${socket} does not answer like this version of wirespan; is the agent a different version?`,
   );
 }
 

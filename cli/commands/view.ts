@@ -58,7 +58,7 @@ async function invitation(socket: string): Promise<URL> {
   if (typeof address !== "string" || !URL.canParse(address)) {
     throw new WirespanError(
       "CONTROL",
-      `What listens on ${socket} does not answer like this version of wirespan.`,
+      `The program that listens on ${socket} does not answer like this version of wirespan.`,
     );
   }
   return new URL(address);
@@ -132,13 +132,13 @@ export function addView(program: Command): void {
       const last = milliseconds("--last", flags.last);
       const wait = flags.for === undefined ? undefined : milliseconds("--for", flags.for);
       const bytes = flags.bytes === undefined ? undefined : bytesOf("--bytes", flags.bytes);
-      if (existsSync(file)) throw new WirespanError("USAGE", `${file} exists already; name another file.`);
+      if (existsSync(file)) throw new WirespanError("USAGE", `${file} already exists; name another file.`);
       const { config } = await setUp(flags);
       const database = databaseOf(config);
       if (!existsSync(database)) {
         throw new WirespanError(
           "USAGE",
-          `No agent has kept anything here: there is no ${database} (viewer.file).`,
+          `No agent has stored any data here: ${database} does not exist (viewer.file).`,
         );
       }
       if (wait !== undefined) await sleep(wait);

@@ -153,7 +153,7 @@ describe("the exporter that feeds the page", () => {
     await until("a warning", () => warnings.length > 0);
     assert.match(
       warnings[0]!,
-      /the viewer's store has ended and is started again in 1 s: it ended with SIGKILL/,
+      /the viewer's store has ended and will be restarted in 1 s: it ended with SIGKILL/,
     );
     balanced();
     const { acknowledged, lost } = exporter.counts("span");

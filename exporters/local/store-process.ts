@@ -138,7 +138,7 @@ export class StoreProcess {
     if (performance.now() - this.#started > WORKING) this.#delay = RESTART.first;
     this.#log.warn(
       {},
-      `the viewer's store has ended and is started again in ${this.#delay / 1000} s: ${why}`,
+      `the viewer's store has ended and will be restarted in ${this.#delay / 1000} s: ${why}`,
     );
     this.#onEnd();
     this.#timer = setTimeout(() => this.#start(), this.#delay);

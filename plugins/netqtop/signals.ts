@@ -14,7 +14,7 @@ const INTERFACE = {
   "wirespan.interface.index": {
     type: "int",
     requirement: "required",
-    description: "The interface's index in its network namespace, which stays if it is renamed.",
+    description: "The interface's index in its network namespace, which does not change if it is renamed.",
   },
   ...NETNS,
 } as const satisfies AttributeSpecs;

@@ -178,7 +178,7 @@ export const signals = {
     instrument: "updowncounter",
     name: "wirespan.tcp.accept_queue.limit",
     unit: "{connection}",
-    description: "Limit of a listener's accept queue. The kernel accepts one connection more.",
+    description: "Limit of a listener's accept queue. The kernel accepts one more connection.",
     attributes: SERIES,
   },
   overflows: {

@@ -33,7 +33,7 @@ export default plugin({
       default: true,
     },
     eventRate: {
-      doc: "Events per second for each error of accept(), also the size of a burst; 0: none. Errors beyond are counted as suppressed.",
+      doc: "Events per second for each error of accept(), also the size of a burst; 0: none. Further errors are counted as suppressed.",
       format: "count",
       default: 10,
     },

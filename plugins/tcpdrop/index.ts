@@ -18,7 +18,7 @@ export default plugin({
 
   config: {
     eventRate: {
-      doc: "Events per second for each reason, also the size of a burst; 0: none. Drops beyond are counted as suppressed.",
+      doc: "Events per second for each reason, also the size of a burst; 0: none. Further drops are counted as suppressed.",
       format: "count",
       default: 10,
     },

@@ -35,7 +35,7 @@ export default plugin({
 
   config: {
     checkpoint: {
-      doc: "Report a connection that is open for longer than this, and again each time as much has passed; 0s: never.",
+      doc: "Report a connection that is open for longer than this, and again after each further interval of this length; 0s: never.",
       format: "duration",
       default: 300_000,
     },

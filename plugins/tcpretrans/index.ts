@@ -35,7 +35,7 @@ export default plugin({
 
   config: {
     eventRate: {
-      doc: "Events per second for each type, also the size of a burst; 0: none. Retransmissions beyond are counted as suppressed.",
+      doc: "Events per second for each type, also the size of a burst; 0: none. Further retransmissions are counted as suppressed.",
       format: "count",
       default: 10,
     },

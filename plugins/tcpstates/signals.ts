@@ -14,7 +14,8 @@ const STATE = {
 export const STATES = {
   "network.connection.state": {
     ...STATE["network.connection.state"],
-    description: "The new state. A socket's last is time_wait, for which the kernel keeps a smaller socket.",
+    description:
+      "The new state. A socket's last state is time_wait, for which the kernel keeps a smaller socket.",
   },
   "wirespan.tcp.state.previous": {
     ...STATE["network.connection.state"],
@@ -23,7 +24,7 @@ export const STATES = {
   "wirespan.tcp.state.duration": {
     type: "double",
     requirement: "conditional",
-    description: "Time in the state before, seconds; absent if its beginning was not observed.",
+    description: "Time in the previous state, seconds; absent if its beginning was not observed.",
   },
   "wirespan.process.context.pid": {
     type: "int",

@@ -32,7 +32,7 @@ const FLOW = {
   "wirespan.tcp.top.others": {
     type: "int",
     requirement: "conditional",
-    description: "The number of connections that the event sums up: all without an event of their own.",
+    description: "The number of connections in the event's sums: all those without an event of their own.",
   },
 } as const satisfies AttributeSpecs;
 

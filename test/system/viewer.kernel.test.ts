@@ -414,7 +414,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     const { body } = await new Api(recording).answer("topology", new URLSearchParams("last=1800"));
     const { edges } = body as { edges: readonly { from: string; counts: Record<string, number> }[] };
     assert.equal(edges.find(({ from }) => from === "cart")?.counts.failed, made.cart!.attempts);
-    await assert.rejects(run("record", file, "--config", config), /exists already; name another file/);
+    await assert.rejects(run("record", file, "--config", config), /already exists; name another file/);
     const anonymous = join(folder, "anonymous.db");
     await run("record", anonymous, "--config", config, "--anonymise");
     using hidden = openRecording(anonymous);

@@ -29,7 +29,7 @@ const CRITERIA: readonly Criterion[] = [
     doc: "only these addresses and CIDRs, at either end",
     criterion: "address",
   },
-  { flags: "--family <family>", doc: "ipv4, ipv6 or ipv4_mapped only", criterion: "family" },
+  { flags: "--family <family>", doc: "only ipv4, ipv6 or ipv4_mapped", criterion: "family" },
   {
     flags: "--direction <direction>",
     doc: "only inbound or only outbound connections",
@@ -61,7 +61,7 @@ const OTHERS: readonly (Shared & { readonly setting: string })[] = [
     doc: "only what took at least this long: 10ms",
     setting: "filter.minDuration",
   },
-  { flags: "--failed", doc: "only what failed", setting: "filter.failuresOnly", value: "true" },
+  { flags: "--failed", doc: "only failures", setting: "filter.failuresOnly", value: "true" },
 ];
 
 /** Short options of bcc that several of its tools have. */
@@ -74,7 +74,7 @@ export const options = {
   localPort: { flags: "-L, --lport", doc: "print the local port" },
   failures: {
     flags: "-x, --failures",
-    doc: "only what failed",
+    doc: "only failures",
     setting: "filter.failuresOnly",
     value: "true",
   },
@@ -85,8 +85,8 @@ export const options = {
     value: "true",
   },
   family: [
-    { flags: "-4, --ipv4", doc: "IPv4 only", setting: "filter.include.family", value: "ipv4" },
-    { flags: "-6, --ipv6", doc: "IPv6 only", setting: "filter.include.family", value: "ipv6" },
+    { flags: "-4, --ipv4", doc: "only IPv4", setting: "filter.include.family", value: "ipv4" },
+    { flags: "-6, --ipv6", doc: "only IPv6", setting: "filter.include.family", value: "ipv6" },
   ],
   cgroupMaps: [
     {
@@ -105,7 +105,7 @@ export const options = {
 /** An option for ports of one end: `ports("-P, --port <ports>", "remote")`. */
 export const ports = (flags: string, end: "local" | "remote"): TraceOption => ({
   flags,
-  doc: `these ${end} ports and ranges only`,
+  doc: `only these ${end} ports and ranges`,
   setting: `filter.include.${end}Port`,
 });
 
