@@ -1,5 +1,5 @@
 // Responses about the agent itself. As in store/answers.ts, types only.
-/** What the rail shows about the agent. */
+/** The agent's state as shown in the rail. */
 export interface AgentSummary {
   /** When it last reported. */
   readonly at: number;
@@ -16,12 +16,12 @@ export interface PluginState {
   readonly error?: string | undefined;
 }
 
-/** What an exporter received of one kind, and what became of it. */
+/** An exporter's counts of one kind: received, and by outcome. */
 export interface ExportBalance {
   readonly given: number;
   readonly acknowledged: number;
   readonly queued: number;
-  /** By cause. */
+  /** Losses by cause. */
   readonly lost: Readonly<Record<string, number>>;
 }
 

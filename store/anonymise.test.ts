@@ -11,7 +11,7 @@ import { openRecording, record } from "./recording.ts";
 
 const NOW = 1_800_000_000;
 
-/** What must not be in the file, in whatever form. */
+/** Texts that must not be in the file in any form. */
 const SECRETS = [
   ...[
     "secret-shop",

@@ -1,4 +1,4 @@
-// Replaces addresses and names in a recording by keyed hashes. The key is discarded; what was the same stays the same
+// Replaces addresses and names in a recording with keyed hashes. The key is discarded; equal values stay equal
 // everywhere in the file. Tests: store/anonymise.test.ts.
 import { createHmac, randomBytes } from "node:crypto";
 import { isIP } from "node:net";
@@ -120,7 +120,7 @@ function rewrite(db: Database, table: string, column: string, change: (text: str
     );
 }
 
-/** Its sentences name what it is about. */
+/** A finding's sentences contain names. */
 function anonymousFinding({ evidence, subject, ...finding }: Raised, names: Pseudonyms): Raised {
   return {
     ...finding,
@@ -170,7 +170,7 @@ function anonymousRows(signal: Signal, rows: Rows, names: Pseudonyms): Rows {
       );
     return replaced(column, (word) => names.of(word));
   });
-  // An event's body is a sentence, and what an application says of its error may be anything.
+  // An event's body is a sentence, and an application's error description may contain anything.
   const says = kind === "event" ? "" : name === APPLICATION.name ? "error" : undefined;
   return {
     ...rows,

@@ -5,7 +5,7 @@ import type { AgentSummary } from "./agent-answers.ts";
 /** Common to every response. */
 export interface Common {
   readonly asOf: number;
-  /** There was no time to search everything. */
+  /** There was not enough time to search everything. */
   readonly partial: boolean;
   /** Rows that were searched. */
   readonly scanned: number;
@@ -21,9 +21,9 @@ export interface Meta {
   readonly isRecording: boolean;
   readonly file: string;
   readonly bytes: number;
-  /** Its bytes that are used by single connections. */
+  /** Bytes of the file that individual connections use. */
   readonly used: number;
-  /** Since when each is stored. */
+  /** Since when each kind of data is stored. */
   readonly keptFrom: {
     readonly calm?: number | undefined;
     readonly notable?: number | undefined;
@@ -93,7 +93,7 @@ type Drawn =
   | ("connectionsPerSecond" | "failedShare" | "connectP99" | "rttP50" | "queueP99" | "retransmitShare")
   | ("synsPerSecond" | "dropsPerSecond" | "netRxShare");
 
-/** The vitals that are drawn over time; 0 where nothing was measured. */
+/** The vitals that are drawn over time; 0 if nothing was measured. */
 export type VitalLines = Readonly<Record<Drawn, readonly number[]>>;
 
 /** Values by time and size. */
@@ -107,7 +107,7 @@ export interface Heat {
   /** Upper bounds of the rows, ascending. */
   readonly bounds: readonly number[];
   readonly counts: readonly (readonly number[])[];
-  /** What it can be limited to with `only`, the most values first: states, vectors, interfaces. */
+  /** Values for `only`, the most frequent first: states, vectors, interfaces. */
   readonly parts?: readonly string[] | undefined;
   /** Of handshakes: seconds after which the first SYN, the second one and so on is retransmitted. */
   readonly synTimes?: readonly number[] | undefined;
@@ -165,7 +165,7 @@ export interface List {
 
 /** Rows that have the same value of a field. */
 export interface Group {
-  /** Absent: they have none. */
+  /** Absent: the rows have no value. */
   readonly value?: string | undefined;
   readonly count: number;
   /** Attempts that failed, and connections that were reset. */
@@ -173,7 +173,7 @@ export interface Group {
   readonly sent: number;
   readonly received: number;
   readonly retransmits: number;
-  /** How long they took. */
+  /** Their durations. */
   readonly p50?: number | undefined;
   readonly p99?: number | undefined;
 }
@@ -206,7 +206,7 @@ export interface OpenConnection {
 }
 
 export interface Living {
-  /** Numbers of connections that are open on the host, that the agent listed, and of those that match. */
+  /** Numbers of connections: open on the host, listed by the agent, and matching. */
   readonly total: number;
   readonly listed: number;
   readonly matching: number;
@@ -218,7 +218,7 @@ export interface MapEdge {
   readonly from: string;
   readonly to: string;
   readonly port: number;
-  /** Which end's numbers these are. */
+  /** The end that these numbers are from. */
   readonly seenBy: "opener" | "acceptor";
   readonly counts: Readonly<Record<string, number>>;
   /** Failed attempts by cause. */
@@ -230,7 +230,7 @@ export interface MapEdge {
 }
 
 export interface Topology {
-  /** Peers that have become subnets. */
+  /** Peers that have been merged into subnets. */
   readonly folded: number;
   readonly edges: readonly MapEdge[];
 }

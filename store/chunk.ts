@@ -16,11 +16,11 @@ interface ChunkHead {
   readonly columns: readonly Kept[];
 }
 
-/** Of a chunk that is decompressed, whoever made the recording. */
+/** Maximum bytes of a decompressed chunk, since a recording may come from anywhere. */
 const MOST_BYTES = 16 * 1024 ** 2;
 
 const SIZE = { u8: 1, u16: 2, u32: 4, f32: 4, f64: 8 };
-/** Absent among integers of a width. */
+/** The number for "absent" among integers of a width. */
 const ABSENT = { u8: 0xff, u16: 0xffff, u32: 0xffffffff };
 
 const LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
@@ -48,7 +48,7 @@ export function decodeChunk(attributes: AttributeSpecs, n: number, head: string,
     return { kept, at, end: size };
   });
   if (!(n >= 0 && size <= MOST_BYTES)) throw new RangeError("a chunk has fewer rows than it says");
-  // All at once: zlib would return many small pieces.
+  // All at once, because zlib would return many small pieces.
   const plain = zstdDecompressSync(data, { maxOutputLength: MOST_BYTES, chunkSize: Math.max(64, size) });
   if (size > plain.length) throw new RangeError("a chunk is shorter than its declaration");
   const bytes = new Uint8Array(plain.buffer, plain.byteOffset, plain.length);

@@ -1,4 +1,4 @@
-// The wall clock may be set while the store runs: what is recorded keeps the time that the agent gave it.
+// The wall clock may be set while the store runs: recorded data keeps the agent's times.
 import assert from "node:assert/strict";
 import { CONNECTION, type Made, outbound, TestStore } from "../test/support/page.ts";
 import { Findings } from "./findings/findings.ts";
@@ -8,7 +8,7 @@ const NOW = 1_800_000_000;
 const QUEUE = JSON.stringify({ "server.port": 80 });
 
 describe("a store whose clock is set back", () => {
-  it("keeps what it had, counts both times of the same minute, and finds no fault in it", async () => {
+  it("keeps its data, counts both passes of the same minute, and has no findings because of it", async () => {
     let now = NOW;
     using store = new TestStore({ now: () => now });
     const findings = new Findings(store.db, store.ingest, store.store.scan, () => {});
@@ -45,7 +45,7 @@ describe("a store whose clock is set back", () => {
     assert.equal(listeners[0]?.waiting, 720, "the queue as it was reported last");
     assert.deepEqual(findings.raised, []);
 
-    // The clock comes to where it was.
+    // The clock reaches the time at which it was set back.
     for (let i = 0; i < 18; i++) await step();
     assert.deepEqual(await total(600), [900, 900]);
     assert.deepEqual(findings.raised, []);

@@ -45,7 +45,7 @@ describe("the viewer's file", () => {
     db.close();
   });
 
-  it("stays within its limit whoever connects: with many peers the oldest sums are removed, and none of the newest", async () => {
+  it("stays within its limit with many peers: the oldest sums are removed, and none of the newest", async () => {
     const start = 1_800_000_000;
     using store = new TestStore({ bytes: 4 * MIB, now: () => start });
     const addressOf = (i: number) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`;
@@ -81,7 +81,7 @@ describe("the viewer's file", () => {
     db.close();
   });
 
-  it("gives up what was written first, even if a clock was in the future then", () => {
+  it("removes what was written first, even if a clock was in the future then", () => {
     const db = new Database(file, 4 * MIB);
     db.transaction(() => db.addChunk(chunk("calm", 1e9, 12_800), []));
     for (let t = 0; t < 600; t++) db.transaction(() => db.addChunk(chunk("calm", t, 12_800), []));
@@ -89,7 +89,7 @@ describe("the viewer's file", () => {
     db.close();
   });
 
-  it("lets a class use the space of others, and reclaims it", () => {
+  it("lets a class use the space of other classes, and reclaims it", () => {
     const db = new Database(file, 16 * MIB);
     const fill = (of: Class, from: number) => {
       for (let t = from; t < from + 250; t++) db.transaction(() => db.addChunk(chunk(of, t), []));
@@ -113,7 +113,7 @@ describe("the viewer's file", () => {
     again.close();
   });
 
-  it("is put aside if it is damaged, of another kind or of another version", () => {
+  it("is moved aside if it is damaged, of another kind or of another version", () => {
     const db = new Database(file, 16 * MIB);
     for (let t = 0; t < 50; t++) db.transaction(() => db.addChunk(chunk("calm", t), []));
     db.close();

@@ -9,7 +9,7 @@ export type Class = (typeof CLASSES)[number];
 
 const PAGE = 8192;
 
-/** Level of the sums and points that reach back the furthest. */
+/** The level of sums and points that reaches back furthest. */
 const COARSEST = 1;
 
 /**
@@ -20,13 +20,13 @@ const SHARE: Readonly<Record<Class, number>> = { calm: 0.45, notable: 0.25, appl
 /** Fraction that chunks leave free: some sizes fill their pages badly. */
 const RESERVE = 0.04;
 
-/** Of all chunks together. */
+/** The fraction of all chunks together. */
 const CHUNKS = CLASSES.reduce((sum, one) => sum + SHARE[one], 0);
 
-/** Bytes of a declaration or a finding that are read: a file from elsewhere may have larger ones. */
+/** Maximum bytes of a declaration or a finding that are read, since a file from elsewhere may have larger ones. */
 export const LONGEST_TEXT = 65_536;
 
-/** Bytes of a value in a recording: more than any chunk, or window of sums, has. */
+/** Maximum bytes of a value in a recording: more than any chunk, or window of sums, has. */
 const LONGEST_VALUE = 64 * 1024 ** 2;
 
 /** Bytes of a chunk. */
@@ -82,7 +82,7 @@ export interface StoredChunk {
 export class Database {
   readonly file: string;
   readonly bytes: number;
-  /** Why an older file was put aside. */
+  /** Why an older file was moved aside. */
   readonly replaced: string | undefined;
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
@@ -120,7 +120,7 @@ export class Database {
     this.run("INSERT INTO meta VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v", key, value);
   }
 
-  /** The number of a text in one of the tables that intern them, which gets one if it has none. */
+  /** The number of a text in one of the tables that intern texts; a new text gets a new number. */
   intern(table: Interning, text: string): number {
     return (
       this.interned(table, text) ??
@@ -177,7 +177,7 @@ export class Database {
     return true;
   }
 
-  /** Notes that an edge or a series is in a window of sums or points of a time, seconds since the epoch. */
+  /** Records that an edge or a series is in a window of sums or points at a time, seconds since the epoch. */
   use(table: "edge" | "series", id: number, seconds: number): void {
     this.run(`UPDATE ${table} SET used = ? WHERE id = ?`, seconds, id);
   }
@@ -185,7 +185,7 @@ export class Database {
   /** Removes edges, series and resources that nothing in the file refers to, except resources that may be named again. */
   removeUnused(resources: Iterable<number>): void {
     const removable = (table: string) => {
-      // The last number is not to be given to another name.
+      // The last number must not be reused for another name.
       return `DELETE FROM ${table} WHERE id < (SELECT max(id) FROM ${table})`;
     };
     for (const [table, of] of [
@@ -243,7 +243,7 @@ export class Database {
     }
   }
 
-  /** Chunks of a signal that may hold what ended in the interval (microseconds), the newest first. */
+  /** Chunks of a signal that may contain what ended in the interval (microseconds), the newest first. */
   chunks(
     signal: number,
     from: number,
@@ -257,13 +257,13 @@ export class Database {
     return rows.map(({ id, n }) => ({ id: Number(id), n: Number(n) }));
   }
 
-  /** Undefined: it was replaced with newer ones. */
+  /** Undefined if it was replaced with newer ones. */
   chunk(id: number): StoredChunk | undefined {
     const row = this.get("SELECT *, one_in AS oneIn FROM chunk WHERE id = ?", id);
     return row as unknown as StoredChunk | undefined;
   }
 
-  /** Chunks of a signal that may hold a trace. */
+  /** Chunks of a signal that may contain a trace. */
   chunksOfTrace(signal: number, may: (ids: Uint8Array) => boolean): number[] {
     return this.all("SELECT id, ids FROM chunk WHERE signal = ? ORDER BY t1 DESC", signal)
       .filter(({ ids }) => may(ids as Uint8Array))

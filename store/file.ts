@@ -1,8 +1,8 @@
-// Whether a file is one of ours, and what becomes of another. Tests: store/database.test.ts.
+// Checks whether a file is one of our databases, and moves others aside. Tests: store/database.test.ts.
 import { closeSync, constants, existsSync, fstatSync, openSync, renameSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 
-/** Version of the tables; a file with another one is put aside. */
+/** Version of the tables; a file with another version is moved aside. */
 export const SCHEMA = "6";
 
 /** Throws, with the reason, for a file that is not one of our databases. */
@@ -16,7 +16,7 @@ export function requireOurs(db: DatabaseSync): void {
   if (schema !== SCHEMA) throw new Error(`it is a recording of another version (${schema})`);
 }
 
-/** Checks an existing file, and creates one that only its owner can read. Returns why an existing one was put aside. */
+/** Checks an existing file, and creates one that only its owner can read. Returns why an existing one was moved aside. */
 export function prepare(file: string): string | undefined {
   let why: string | undefined;
   if (existsSync(file)) {

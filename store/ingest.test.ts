@@ -5,7 +5,7 @@ const NOW = 1_800_000_000;
 const MIB = 1024 ** 2;
 
 describe("the names in the viewer's file", () => {
-  it("are those that what is kept refers to, however many processes come and go", async () => {
+  it("are only those that stored data refers to, however many processes come and go", async () => {
     let now = NOW;
     using store = new TestStore({ bytes: 2 * MIB, now: () => now });
     const ROUNDS = 300;

@@ -20,12 +20,12 @@ import { Windows } from "./sums/windows.ts";
 /** Rows of a chunk, and seconds after which a smaller one is written. */
 const CHUNK = { rows: 2048, seconds: 10 };
 
-/** Seconds after which names are removed that nothing refers to. */
+/** Seconds after which names that nothing refers to are removed. */
 const CLEANING = 600;
 
 const MOST_SERVED = 10_000;
 
-/** The newest declarations, more than agents make: a file from elsewhere may have any number, of any length. */
+/** Maximum declarations, of which the newest are kept: more than agents make, but a file from elsewhere may have any number. */
 const DECLARED = `SELECT id, declaration FROM signal WHERE id IN
   (SELECT id FROM signal WHERE octet_length(declaration) <= ${LONGEST_TEXT} ORDER BY id DESC LIMIT 256) ORDER BY id`;
 
@@ -158,7 +158,7 @@ export class Ingest {
 
   /** Whether a chunk must be written. */
   isDue(now: number): boolean {
-    // The clock may be set back meanwhile.
+    // The clock may have been set back.
     return this.#since !== undefined && Math.abs(now - this.#since) > CHUNK.seconds * 1000;
   }
 
@@ -246,7 +246,7 @@ export class Ingest {
     return isFull;
   }
 
-  /** What the local address of an end reveals about this host. */
+  /** Learns this host's addresses from the local address of an end. */
   #learn(direction: Edge["direction"], signal: Signal, rows: Rows, i: number, resource: number): void {
     const address = signal.text(rows, i, "network.local.address");
     if (address === undefined) return;

@@ -55,7 +55,7 @@ function fail(why: string): never {
   process.exit(1);
 }
 
-/** Ensures that only one process writes a file: the lock ends with the process. */
+/** Ensures that only one process writes a file; the lock ends with the process. */
 function lock(file: string): void {
   try {
     const db = new DatabaseSync(`${file}.lock`);

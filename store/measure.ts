@@ -1,4 +1,4 @@
-// The meaning of connection spans: their edges, what is summed of them, and which are worth keeping longer. Tests:
+// The meaning of connection spans: their edges, their sums, and which of them are kept longer. Tests:
 // store/ingest.test.ts.
 import type { Rows } from "../exporters/local/columns.ts";
 import type { Signal } from "./signal.ts";
@@ -6,7 +6,7 @@ import type { Edge, Sums } from "./sums/edge.ts";
 
 const CONNECTION_SPANS = new Set(["tcp connection", "tcp connect", "tcp accept"]);
 const LOSSES = new Set(["tcp retransmit", "tcp drop", "tcp reset"]);
-/** One retransmitted SYN, long before its attempt ends. */
+/** The event of a retransmitted SYN, long before its attempt ends. */
 const RETRANSMIT = "wirespan.tcp.retransmit";
 
 /** Seconds from which a handshake or a wait in an accept queue is slow for any edge. */
@@ -73,13 +73,13 @@ export class Measures {
     };
   }
 
-  /** The same number for rows of the same edge, if their resources are the same. */
+  /** Equal for rows of the same edge, if their resources are equal. */
   edgeKey(i: number): number {
     const { peer, direction } = this.#texts;
     return ((peer[i] ?? 0) * 65_536 + this.#port(i)) * 4096 + (direction[i] ?? 0);
   }
 
-  /** The same number for rows with the same local address and, if the connection is not outbound, port. */
+  /** Equal for rows with the same local address and, if the connection is not outbound, the same port. */
   localKey(i: number): number {
     const { local, direction } = this.#texts;
     const isOutbound = this.#word(direction, i) === "outbound";
@@ -130,7 +130,7 @@ export class Measures {
     }
   }
 
-  /** Failures, resets, retransmissions, drops, warnings and slow ones, which the file keeps longer. */
+  /** Whether the file keeps the row longer: failures, resets, retransmissions, drops, warnings and slow ones. */
   isNotable(i: number): boolean {
     if (this.#isWarning !== undefined) return this.#isWarning;
     const { retransmits, syns, synacks, wait } = this.#numbers;

@@ -74,7 +74,7 @@ export class Points {
     return row && this.#remember(id, Number(row.metric), Number(row.resource), String(row.attributes));
   }
 
-  /** Of the file's content. */
+  /** Forgets the cached content of the file. */
   forget(): void {
     this.#ids.clear();
     this.#series.clear();

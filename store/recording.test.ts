@@ -60,7 +60,7 @@ describe("a recording", () => {
     assert.equal((body as { total: number }).total, 3);
   });
 
-  it("leaves out the oldest connections if they do not fit", async () => {
+  it("omits the oldest connections if they do not fit", async () => {
     using store = new TestStore({ now: () => NOW });
     const minutes = 40;
     for (let minute = minutes; minute > 0; minute--) {
@@ -91,7 +91,7 @@ describe("a recording", () => {
     assert.throws(() => record(store.file, file, 60), /EEXIST/);
   });
 
-  it("is refused if it is damaged, and so is a chunk of more rows than it has", async () => {
+  it("is rejected if it is damaged, and so is a chunk with more rows than it contains", async () => {
     using store = filled();
     const damage = (name: string, sql: string) => {
       const file = join(store.folder, name);
@@ -108,7 +108,7 @@ describe("a recording", () => {
     assert.deepEqual([status, body], [500, { error: "a chunk has fewer rows than it says" }]);
   });
 
-  it("is opened without reading texts that are larger than any that an agent writes", async () => {
+  it("is opened without reading texts larger than those that agents write", async () => {
     using store = filled();
     const file = join(store.folder, "large.db");
     record(store.file, file, 1800);

@@ -10,11 +10,11 @@ import { Scan } from "./query/scan.ts";
 /** Maximum bytes of a recording by default. */
 const UNBOUNDED = 64 * 1024 ** 3;
 
-/** The newest. Numbers and lengths first: texts that are not shown may be as large as the file. */
+/** The newest ones. Numbers and lengths are read first, because texts that are not shown may be as large as the file. */
 const FINDINGS = `SELECT since, finding FROM finding WHERE id IN
   (SELECT id FROM finding WHERE octet_length(finding) <= ${LONGEST_TEXT} ORDER BY since DESC LIMIT 200) ORDER BY since DESC`;
 
-/** What a recording holds. */
+/** Options of a recording. */
 export interface RecordOptions {
   /** Maximum bytes. */
   readonly most?: number | undefined;
@@ -60,7 +60,7 @@ export function recordTimes(db: Database, to: string, times: Times): void {
   trim(to, () => times);
 }
 
-/** Seconds since the epoch. Times of applications' spans are their own. */
+/** Seconds since the epoch; not from applications' spans, which may have any time. */
 function endOf(db: Database): number {
   const chunk = Number(db.get("SELECT max(t1) t FROM chunk WHERE class <> 'application'")?.t ?? 0) / 1e6;
   const point = Number(db.get("SELECT max(t) t FROM point WHERE level = 0")?.t ?? 0) + 10;

@@ -52,7 +52,7 @@ export class ByteReader {
     this.#at = at;
   }
 
-  /** Bytes that were read. */
+  /** Bytes read so far. */
   get at(): number {
     return this.#at;
   }

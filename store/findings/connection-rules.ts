@@ -1,4 +1,4 @@
-// Rules about connections: what sums by edge show. Tests: store/findings/findings.test.ts.
+// Rules about connections, evaluated on sums by edge. Tests: store/findings/findings.test.ts.
 import { isMore } from "../query/lists.ts";
 import { term } from "../query/term.ts";
 import { type Edge, keyOf, type Sums } from "../sums/edge.ts";
@@ -73,7 +73,7 @@ const failedConnects: Rule = (context) =>
     });
   });
 
-/** Attempts that hang end only after minutes: until then, their retransmitted SYNs show them. */
+/** Unanswered attempts end only after minutes; until then, their retransmitted SYNs reveal them. */
 const unanswered: Rule = (context) =>
   overEdges(context, (edge, sums) => {
     const ended = sums.get("synRetransmits");
@@ -132,7 +132,7 @@ function slower(
       // Lost SYNs have their own finding, which explains why it is slow.
       if (of === "connect" && sums.get("synRetransmits") >= 0.01 * sums.get("connects")) return undefined;
       if (!earlier || earlier.histograms[of].count < 10 || value < factor * usual) return undefined;
-      // The 99th percentile of some seconds is a value or two: one in twenty must be that slow.
+      // The 99th percentile of a few seconds is only one or two values, so one in twenty must be that slow.
       const slow = 1 - (histogram.rank(factor * usual) ?? 1);
       if (slow < Math.min(0.5, 5 * (1 - q)) || slow * histogram.count < 3) return undefined;
       const name = nameOf(edge, context.resources);

@@ -53,7 +53,7 @@ export interface Evidence {
 export interface Context {
   /** The last minute. */
   readonly now: Evidence;
-  /** The last windows of it, 10 to 20 seconds: for what must be detected before it fills most of a minute. */
+  /** Its last windows, 10 to 20 seconds: for what must be detected before it has lasted most of a minute. */
   readonly recent: Pick<Evidence, "edges">;
   /** Up to an hour before it; its seconds are 0 if there is none. */
   readonly before: Evidence;

@@ -4,10 +4,10 @@ import { TestStore } from "../../test/support/page.ts";
 import { Findings, type Raised } from "./findings.ts";
 
 const NOW = 1_800_000_000;
-/** Minutes of calm traffic before. */
+/** Minutes of normal traffic before. */
 const BEFORE = 20;
 
-/** What is raised after calm traffic and two minutes of `fault` on one of three edges. */
+/** The findings after normal traffic and two minutes of `fault` on one of three edges. */
 async function raisedBy(
   fault: Minute,
   metrics?: (store: TestStore, t: number, isFault: boolean) => void,
@@ -275,13 +275,17 @@ describe("findings", () => {
     });
   }
 
-  it("are absent in calm traffic", async () => {
+  it("are absent in normal traffic", async () => {
     assert.deepEqual(await raisedBy({}, queue(0, 0, 100)), []);
   });
 
   for (const [what, counts, found] of [
-    ["take what has only begun to pile up for a leak, if it grows", [25, 40], ["sockets-pile-up"]],
-    ["take no jump for a leak", [30, 30], []],
+    [
+      "treat sockets that have only begun to accumulate as a leak, if they grow",
+      [25, 40],
+      ["sockets-pile-up"],
+    ],
+    ["do not mistake a jump for a leak", [30, 30], []],
   ] as const)
     it(what, async () => {
       const raised = await raisedBy({}, (store, t, isFault) => {
@@ -335,7 +339,7 @@ describe("findings", () => {
       );
     });
 
-  it("end when they have not held for a minute, and the file says when", async () => {
+  it("end when they have not matched for a minute, and the file records when", async () => {
     using store = new TestStore({ now: () => NOW });
     minute(store, NOW, { failed: [30, "timed_out"] }, 1);
     const findings = new Findings(store.db, store.ingest, store.store.scan, () => {});

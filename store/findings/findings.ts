@@ -10,7 +10,7 @@ import { CONNECTION_RULES } from "./connection-rules.ts";
 import { type Context, type Evidence, type Finding, PERIOD, type Severity } from "./finding.ts";
 import { HOST_RULES } from "./host-rules.ts";
 
-/** Number of evaluations in which a finding must hold to be raised, and must not hold to be dropped. */
+/** Number of evaluations in which a rule must match for a finding to be raised, and must not match for it to be cleared. */
 const RAISED_AFTER = 2;
 const DROPPED_AFTER = 6;
 
@@ -95,7 +95,7 @@ export class Findings {
     return new Map(found.map((finding) => [`${finding.rule} ${finding.subject}`, finding]));
   }
 
-  /** Of the whole minutes that ended before the one that ends at `seconds`. */
+  /** Sums of the whole minutes that ended before the one that ends at `seconds`. */
   #hourBefore(seconds: number, now: number, only: ReadonlyMap<string, unknown>): Promise<Evidence> {
     const end = Math.floor((seconds - 60) / 60) * 60;
     return this.#evidence({ from: (end - 3600) * 1e6, to: end * 1e6 }, now, only);
@@ -116,7 +116,7 @@ export class Findings {
 
   #missed(key: string, held: Held, now: number): void {
     held.missed++;
-    // A finding that was never raised must hold twice in a row.
+    // A finding that has not been raised must match twice in a row.
     if (held.row !== undefined && held.missed < DROPPED_AFTER) return;
     this.#held.delete(key);
     if (held.row !== undefined) this.#db.run("UPDATE finding SET until = ? WHERE id = ?", now, held.row);
@@ -132,7 +132,7 @@ export class Findings {
     const series = this.#series.between(interval, nowSeconds, undefined, 60);
     const isRecent = ({ begin }: EdgeWindow) => begin >= nowSeconds - 2 * PERIOD;
     return {
-      // After a start there is less than was requested.
+      // Shortly after a start there is less than was requested.
       seconds: Math.max(new Set(all.map(({ begin }) => begin)).size * seconds, series.seconds),
       edges: totals(only ? all.filter(({ edge }) => only.has(keyOf(edge))) : all),
       recent: { edges: totals(all.filter(isRecent)) },

@@ -28,7 +28,7 @@ const text = (series: Series, key: string): string => String(series.attributes[k
 const perMinute = ({ seconds }: Evidence, count: number): number =>
   seconds > 0 ? (count / seconds) * 60 : 0;
 
-/** Series of a metric, added up by `key`, in the last minute and as many a minute before. */
+/** Series of a metric, summed by `key`, in the last minute, and their average per minute before. */
 function compared({ now, before }: Context, metric: string, key: (series: Series) => string) {
   const earlier = groupTotals(before.metric(metric), key);
   return [...groupTotals(now.metric(metric), key)].map(([name, total]) => {
@@ -150,7 +150,7 @@ const drops: Rule = (context) =>
       const service = context.resources.service(Number(resource));
       return {
         rule: "packets-dropped",
-        // It gives the reason; its consequence is another finding, which comes before it.
+        // It shows the cause; its consequence is another finding, which is listed before it.
         severity: "unusual" as const,
         subject: `${service} (${reason})`,
         text: `This host dropped ${total.total} TCP packets of ${service} in the last minute: ${reason}.`,
@@ -161,7 +161,7 @@ const drops: Rule = (context) =>
       };
     });
 
-/** Windows of the last collections that cover a whole one: a CPU that is hogged is so long before it was for a minute. */
+/** The last windows that cover a whole collection, so that an overloaded CPU is detected long before a minute has passed. */
 function latestOf({ collected, covered }: Evidence): { readonly begins: readonly number[]; seconds: number } {
   const begins: number[] = [];
   let seconds = 0;
@@ -316,7 +316,7 @@ function keeperOf(now: Evidence, came: number): number | undefined {
   return most && most[1] >= came / 2 ? most[0] : undefined;
 }
 
-/** Whether a gauge never decreased. What began in that time must have grown until its end: a jump is not growth. */
+/** Whether a gauge never decreased. If it began in that time, it must have grown until the end: a jump is not growth. */
 function grows(values: readonly number[]): boolean {
   const [last = 0, previous = 0] = values.toReversed();
   const [first = 0] = values;
@@ -328,7 +328,7 @@ const piles: Rule = ({ now, resources }) =>
   now.metric("system.network.connection.count").flatMap(({ series, values }) => {
     const state = text(series, "network.connection.state");
     const next = PILES[state];
-    // A state without sockets has no point.
+    // If no socket is in a state, there is no point.
     const counts = now.collected.map((begin) => values.get(begin) ?? 0);
     const first = counts[0] ?? 0;
     const last = counts.at(-1) ?? 0;

@@ -6,7 +6,7 @@ describe("the rules are applied", () => {
   beforeEach(() => mock.timers.enable({ apis: ["setTimeout"] }));
   afterEach(() => mock.timers.reset());
 
-  /** When they are, in ms, if collections come at `collections`, up to `end`. */
+  /** The times of evaluation in ms if collections arrive at `collections`, up to `end`. */
   function evaluations(collections: readonly number[], end: number): number[] {
     const at: number[] = [];
     let now = 0;
@@ -22,7 +22,7 @@ describe("the rules are applied", () => {
     return at;
   }
 
-  it("to each collection when it comes, though it is a moment late", () => {
+  it("to each collection when it arrives, even if it is slightly late", () => {
     const collections = [200, 10_300, 20_400, 30_500];
     assert.deepEqual(evaluations(collections, 40_000), collections);
   });

@@ -1,18 +1,18 @@
-// When the rules are applied. Tests: store/findings/rhythm.test.ts.
+// Schedules the evaluation of the rules. Tests: store/findings/rhythm.test.ts.
 import { PERIOD } from "./finding.ts";
 
-/** Shares of the period: before the first a collection waits for the next one; after the second none is waited for. */
+/** Shares of the period: a collection before the first one waits for the next collection; after the second, evaluation does not wait. */
 const EARLY = 0.9;
 const LATE = 1.2;
 
-/** Evaluates what is collected when it comes: a fault is found sooner, and no collection is looked at twice. */
+/** Evaluates collections as they arrive, so that faults are found sooner, and no collection is evaluated twice. */
 export class Rhythm {
   readonly #evaluate: () => void;
   readonly #now: () => number;
   #late: NodeJS.Timeout | undefined;
   #evaluated = Number.NEGATIVE_INFINITY;
 
-  /** `now`: milliseconds of a clock that is never set. */
+  /** `now`: milliseconds of a monotonic clock. */
   constructor(evaluate: () => void, now = () => performance.now()) {
     this.#evaluate = evaluate;
     this.#now = now;

@@ -181,7 +181,7 @@ export class Api {
     return this.#edges.between(parameters.interval, parameters.filter, progress, this.#store.now());
   }
 
-  /** Of the sums by edge, or of a metric. */
+  /** A heatmap of the sums by edge, or of a metric. */
   async #heat(parameters: Parameters, progress: Progress): Promise<Heat> {
     const metrics = Object.keys(METRIC_HEATS) as MetricHeat[];
     const of = parameters.oneOf("of", [...HISTOGRAMS, ...metrics], "connect");
@@ -338,7 +338,7 @@ export class Api {
   }
 }
 
-/** Undefined: it has not reported. */
+/** Undefined: the agent has not reported. */
 function summaryOf(reported: Ingest["state"]): AgentSummary | undefined {
   if (reported === undefined) return undefined;
   const { plugins, exporters, connections } = reported.state as AgentState;
@@ -356,7 +356,7 @@ function listOf(parameters: Parameters): ListOf {
   return parameters.oneOf("of", Object.keys(LISTS) as ListOf[], "connection");
 }
 
-/** What of a span is compared with the sums, and under which key. */
+/** The durations of a span that are compared with the sums, and their keys. */
 function measuredOf({ name, span, duration, attributes }: TraceRow) {
   const wait = attributes["wirespan.tcp.accept.queue_wait"];
   const all: (readonly [key: string, of: Measured, took: number])[] = [];

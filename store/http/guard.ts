@@ -23,9 +23,9 @@ const HEADERS: Readonly<Record<string, string>> = {
 export interface GuardOptions {
   /** Ids of users that need no token; root needs none. */
   readonly users: readonly number[];
-  /** A token that everybody needs, because others can reach the address. */
+  /** A token that every client needs, because other hosts can reach the address. */
   readonly token: string | undefined;
-  /** Reachable from other hosts: their names are not known. */
+  /** Reachable from other hosts, under unknown names. */
   readonly isOpen: boolean;
 }
 
@@ -70,7 +70,7 @@ export class Guard {
     };
   }
 
-  /** Exchanges a token for a cookie; false: it is wrong. */
+  /** Exchanges a token for a cookie; false if it is wrong. */
   async admit(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     const [, given] = /^Bearer ([\w-]+)$/.exec(request.headers.authorization ?? "") ?? [];
     const session = given && (await this.tokens.exchange(given));
@@ -91,7 +91,7 @@ function cookieOf({ headers }: IncomingMessage): string {
   return value;
 }
 
-/** Owners that were found: a connection has the same one until it is closed. */
+/** Known owners: a connection keeps its owner until it is closed. */
 const owners = new WeakMap<Socket, number>();
 
 /**

@@ -1,5 +1,5 @@
-// Reads ExportTraceServiceRequest (opentelemetry/proto/trace/v1/trace.proto), as protobuf and as JSON, as far as it is
-// shown. Tests: store/http/receive.test.ts.
+// Reads the displayed parts of ExportTraceServiceRequest (opentelemetry/proto/trace/v1/trace.proto), as protobuf and as
+// JSON. Tests: store/http/receive.test.ts.
 import type { RowHead } from "../../exporters/local/columns.ts";
 import { unhex } from "../hex.ts";
 
@@ -25,7 +25,7 @@ const ERROR = 2;
  */
 const MOST = { spans: 8192, fields: 65_536, objects: 262_144 };
 
-/** Fields of a protobuf message: of numbers the last, of bytes all in order. */
+/** Fields of a protobuf message: the last one for numbers, all in order for bytes. */
 class Message {
   readonly #numbers = new Map<number, bigint>();
   readonly #bytes = new Map<number, Uint8Array[]>();
@@ -239,7 +239,7 @@ export function fromJson(text: string): ReceivedSpan[] {
   return all;
 }
 
-/** Empty ones take forty times as much memory as text. Those within strings are counted, too. */
+/** Limits objects and arrays, because empty ones use forty times as much memory as their text. Brackets in strings count, too. */
 function requireFewObjects(text: string): void {
   let objects = 0;
   const brackets = /[{[]/g;

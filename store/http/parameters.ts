@@ -3,7 +3,7 @@ import { suggestion } from "../../core/base/suggest.ts";
 import { type Filter, parseFilter } from "../query/filter.ts";
 import type { Interval } from "../query/scan.ts";
 
-/** An invalid request; the message is for its author. */
+/** An invalid request; the message is for the client. */
 export class BadRequest extends Error {}
 
 export class Parameters {

@@ -83,7 +83,7 @@ describe("the page's server as an OTLP receiver", () => {
     for (const [i, [status, got]] of refused.entries()) assert.equal((await got).status, status, `case ${i}`);
   });
 
-  it("keeps of a span at most 256 bytes of a text and 4 KiB of attributes", async () => {
+  it("keeps at most 256 bytes of a text and 4 KiB of attributes of a span", async () => {
     await start("anyone");
     const long = { stringValue: "x".repeat(1e6) };
     const attributes = [
@@ -103,7 +103,7 @@ describe("the page's server as an OTLP receiver", () => {
     assert.deepEqual(JSON.parse(rows[0].attributes["span.attributes"]), kept);
   });
 
-  it("keeps of too many resources only their service names, and of more nothing: they would fill the file", async () => {
+  it("keeps only the service names of too many resources, and nothing of even more, which would fill the file", async () => {
     await start("anyone");
     const resourceSpans = Array.from({ length: 2100 }, (_, i) => ({
       resource: {

@@ -1,4 +1,4 @@
-// Applications' own spans, by OTLP/HTTP: POST /v1/traces. Tests: store/http/receive.test.ts.
+// Receives applications' own spans over OTLP/HTTP: POST /v1/traces. Tests: store/http/receive.test.ts.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { gunzipSync } from "node:zlib";
 import { cut } from "../../core/base/text.ts";
@@ -10,12 +10,12 @@ import { userOf } from "./guard.ts";
 import { type Attributes, fromJson, fromProtobuf, type ReceivedSpan } from "./otlp.ts";
 
 const MOST_BYTES = 4 * 1024 * 1024;
-/** Bytes of all requests that are being read. */
+/** Maximum bytes of all requests that are being read. */
 const MOST_READING = 4 * MOST_BYTES;
 
-/** Bytes that are kept of a text, of a span's attributes and of a resource's, as JSON. */
+/** Maximum bytes kept of a text, of a span's attributes and of a resource's attributes, as JSON. */
 const LONGEST = { text: 256, attributes: 4096, resource: 2048 };
-/** Resources that are kept with all that they say, and with at least their name: they stay in the file. */
+/** Maximum resources that are kept completely, and with at least their name; they stay in the file. */
 const RESOURCES = { whole: 1024, named: 2048 };
 
 export const APPLICATION: Declaration = {
@@ -102,13 +102,13 @@ export class Receiver {
     this.#ingest.application(this.#signal, rows, Date.now());
   }
 
-  /** Those that no span refers to any more are removed meanwhile. */
+  /** Resources that no span refers to any more are removed in the meantime. */
   #countResources(): number {
     const sql = `SELECT count(*) n FROM resource WHERE attributes LIKE '%"source":"application"%'`;
     return Number(this.#db.get(sql)?.n);
   }
 
-  /** The file's number of a resource. An application can't fill the file with resources: of too many, less is kept. */
+  /** The file's number of a resource. If there are too many, less of each is kept, so that an application cannot fill the file. */
   #resourceOf(attributes: Attributes): number {
     const { "service.name": name } = attributes;
     const source = "application";
@@ -150,7 +150,7 @@ export class Receiver {
   }
 }
 
-/** The attributes that fit into so many bytes of JSON, and how many do not, as OpenTelemetry names that. */
+/** The attributes that fit into that many bytes of JSON, and how many are dropped, as OpenTelemetry calls it. */
 function bounded(attributes: Attributes, most: number): Attributes {
   const all = Object.entries(attributes);
   let size = 64;

@@ -162,7 +162,7 @@ describe("the page's server", () => {
     await new Promise<void>((resolve) => socket.once("close", () => resolve()).resume());
   });
 
-  it("answers one request of a connection at a time: who reads nothing cannot queue answers", async () => {
+  it("answers one request of a connection at a time, so that a client that reads nothing cannot queue answers", async () => {
     await start();
     const socket = connect(port, "127.0.0.1").pause();
     const closed = new Promise((resolve) => socket.once("close", resolve).once("error", () => {}));

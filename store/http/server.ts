@@ -40,7 +40,7 @@ const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
 /** Paths that the page shows. */
 const SCREENS = /^\/(?:connections|latency|topology|losses|listeners|host|agent|c\/[0-9a-f]{32})?$/;
 
-/** Listens for the page. `receiver`: what takes applications' spans. */
+/** Listens for the page. `receiver`: handles applications' spans. */
 export class PageServer {
   readonly guard: Guard;
   readonly #listeners: Listener[] = [];
@@ -50,7 +50,7 @@ export class PageServer {
   readonly #receiver: Receiver | undefined;
   readonly #shares = new Shares();
   #http: Promise<Server> | undefined;
-  /** Connections of admitted clients whose answers may take any time. */
+  /** Connections of admitted clients, whose answers have no time limit. */
   readonly #lasting = new WeakSet<Socket>();
   #running = 0;
   #isRecording = false;
@@ -100,7 +100,7 @@ export class PageServer {
     const answering = ({ socket: of }: IncomingMessage, response: ServerResponse) => {
       if (of !== socket) return;
       clearTimeout(timer);
-      // Browsers do not pipeline: it would queue any number of answers to a client that reads none.
+      // Browsers do not pipeline requests; pipelining could queue any number of answers for a client that reads none.
       if (isAnswering) return void socket.destroy();
       isAnswering = true;
       timer = setTimeout(() => this.#lasting.has(socket) || socket.destroy(), LIMIT.answerMs);
@@ -172,7 +172,7 @@ export class PageServer {
     try {
       const { status, body } = await this.#api.answer(path, query);
       const text = Buffer.from(JSON.stringify(body));
-      // asOf changes each time; the rest usually does not.
+      // asOf changes each time, the rest usually does not.
       const tag = `"${createHash("sha256")
         .update(text.toString().replace(/"asOf":[\d.]+/, ""))
         .digest("base64url")
@@ -231,7 +231,7 @@ export class PageServer {
       "content-disposition": 'attachment; filename="wirespan.jsonl"',
     });
     const names = new Set(scan.signals.map(({ name }) => name));
-    // A slice at a time: there may be more rows than fit into memory, or can be read at once.
+    // One slice at a time: there may be more rows than fit into memory or can be read at once.
     for await (const slice of scan.slices([...names], interval, new Progress(Number.POSITIVE_INFINITY))) {
       const rows: TraceRow[] = [];
       let linksAt = 0;
@@ -248,7 +248,7 @@ export class PageServer {
     response.end();
   }
 
-  /** Every path that is not a file is the page, which says so if it has no such screen. */
+  /** Every path that is not a file serves the page, which reports an unknown screen. */
   #page(response: ServerResponse, path: string): void {
     const known = FILES[path];
     const [file, type] = known ?? ["index.html", "text/html; charset=utf-8"];
@@ -264,7 +264,7 @@ export class PageServer {
   }
 }
 
-/** Undefined: it is a proxy's target, or none. The path may begin with two slashes: no host follows them. */
+/** Undefined: it is a proxy's target, or invalid. The path may begin with two slashes, which no host follows. */
 function targetOf({ url = "" }: IncomingMessage): URL | undefined {
   return url.startsWith("/") ? (URL.parse(`http://localhost${url}`) ?? undefined) : undefined;
 }

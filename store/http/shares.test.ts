@@ -9,7 +9,7 @@ import { SOCKETS } from "./shares.ts";
 
 const NOBODY = 65_534;
 
-/** Keeps more connections open than there may be, and prints how many are open when it is asked to. */
+/** Keeps more connections open than allowed, and prints on request how many are open. */
 const HOLD = `
 const open = new Set();
 const hold = () => {
@@ -24,7 +24,7 @@ process.stdin.on("data", () => console.log(open.size));
 `;
 
 describe("connections of the page's clients", () => {
-  it("are shared by users: another one's hundred connections leave room", async function () {
+  it("are divided among users: a hundred connections of another user leave room", async function () {
     if (process.getuid!() !== 0) skip(this, "needs root, to connect as another user");
     using served = await Served.start({ users: [] });
     const holder = spawn(process.execPath, ["-e", HOLD, String(served.port)], {

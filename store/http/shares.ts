@@ -1,9 +1,9 @@
-// The connections that the page's clients may have at once, by user: nobody can use up those of others. Tests:
+// Divides the connections of the page's clients among users, so that one user cannot use up those of others. Tests:
 // store/http/shares.test.ts.
 import type { Socket } from "node:net";
 import { userOf } from "./guard.ts";
 
-/** Open connections of all clients. */
+/** Maximum open connections of all clients. */
 export const SOCKETS = 64;
 
 export class Shares {
@@ -13,7 +13,7 @@ export class Shares {
 
   /** If there are too many, one of the user who has the most is closed: the oldest, or this one if it is theirs. */
   take(socket: Socket): void {
-    // Users of other hosts are not known.
+    // Users on other hosts are not known.
     const user = userOf(socket) ?? socket.remoteAddress ?? "";
     const own = this.#open.get(user) ?? new Set();
     if (this.#count >= SOCKETS && !this.#makeRoom(own.size)) {

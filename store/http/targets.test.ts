@@ -5,7 +5,7 @@ import { Served } from "../../test/support/page-server.ts";
 
 const ID = "0".repeat(32);
 
-/** What is asked for by more than browsers, and the status that answers it. */
+/** Unusual request targets, and the expected status. */
 const TARGETS: readonly (readonly [target: string, status: number])[] = [
   ["/", 200],
   ["/connections?q=service:web", 200],
@@ -60,7 +60,7 @@ const TARGETS: readonly (readonly [target: string, status: number])[] = [
   ["/api/v1/session", 403],
 ];
 
-/** The status line's, of a request whose target is not looked at before it is sent. */
+/** The status of a request whose target is sent unchecked. */
 async function statusOf(port: number, target: string): Promise<number> {
   const socket = connect(port, "127.0.0.1");
   socket.end(`GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
@@ -73,14 +73,14 @@ async function statusOf(port: number, target: string): Promise<number> {
 }
 
 describe("targets of requests to the page", () => {
-  it("are answered, whatever they are: a mistake is the client's, never the server's", async () => {
+  it("are always answered: an invalid target is a client error, never a server error", async () => {
     using served = await Served.start();
     const got: (readonly [string, number])[] = [];
     for (const [target] of TARGETS) got.push([target, await statusOf(served.port, target)]);
     assert.deepEqual(got, TARGETS);
   });
 
-  it("of a stream are answered by an event each", async () => {
+  it("of a stream are each answered with an event", async () => {
     using served = await Served.start();
     const paths = ["//", "http://[", "meta", "strip?q=a?b", "%"];
     const query = new URLSearchParams(paths.map((path): [string, string] => ["of", path]));

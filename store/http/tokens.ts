@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 const SLOW = { after: 10, ms: 1000 };
 /** Sessions and unused one-time tokens. */
 const MOST = 64;
-/** Milliseconds for which a one-time token is good. */
+/** Milliseconds for which a one-time token is valid. */
 const GOOD_FOR = 10 * 60_000;
 
 export class Tokens {

@@ -2,7 +2,7 @@
 import { BlockList, isIPv6 } from "node:net";
 import { suggestion } from "../../core/base/suggest.ts";
 
-/** What a filter tests in a connection, or in an edge. Absent: it is not known. */
+/** The fields of a connection, or of an edge, that a filter tests. Absent: not known. */
 export interface Subject {
   text(field: TextField): string | undefined;
   number(field: NumberField): number | undefined;
@@ -47,7 +47,7 @@ const UNITS: Readonly<Record<string, number>> = {
   B: 1,
 };
 
-/** Why a filter is invalid, for its author. */
+/** Why a filter is invalid, for the user. */
 export class FilterError extends Error {}
 
 export interface Filter {

@@ -1,4 +1,4 @@
-// Single connections by the value of a field. Tests:
+// Individual connections, grouped by the value of a field. Tests:
 // test/system/viewer-parts.kernel.test.ts.
 import type { Group, Groups } from "../answers.ts";
 import { Histogram } from "../histogram.ts";
@@ -6,7 +6,7 @@ import type { Filter } from "./filter.ts";
 import { LISTS, type ListOf } from "./lists.ts";
 import { type Interval, type Progress, RowSubject, type Scan, type Slice } from "./scan.ts";
 
-/** What rows can be grouped by. */
+/** The fields by which rows can be grouped. */
 export const GROUPED = [
   ...["service", "process", "pid", "uid", "peer", "port"],
   ...["netns", "container", "direction", "cause", "ended"],
@@ -36,7 +36,7 @@ interface Sum {
   readonly took: Histogram;
 }
 
-/** The groups of the most rows first. Rows without a value, or with one too many, are a group without one. */
+/** The largest groups first. Rows without a value, or beyond the limit of values, form a group without a value. */
 export async function groups(
   scan: Scan,
   of: ListOf,

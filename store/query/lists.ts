@@ -116,7 +116,7 @@ const COMPARED = [
   "cause",
 ] as const;
 
-/** What the rows in a box have in common. `least`, `most`: seconds of the measured time; `box`: when. */
+/** What the rows in a box have in common. `least`, `most`: the measured duration in seconds; `box`: the time. */
 export async function differences(
   scan: Scan,
   of: ListOf,

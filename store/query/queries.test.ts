@@ -127,7 +127,7 @@ for (const committed of [false, true]) {
       );
     });
 
-    it("draws who talks to whom, with the causes of failures", async () => {
+    it("draws the map, with the causes of failures", async () => {
       const { edges } = await ask("topology?last=600");
       const [cart, web] = [...edges].sort((a, b) => a.from.localeCompare(b.from));
       assert.deepEqual(
@@ -349,7 +349,7 @@ describe("a listener", () => {
   });
 });
 
-describe("above the rate that is kept individually", () => {
+describe("above the rate that is stored individually", () => {
   it("one trace in N is kept, with both spans, and sums count all", async () => {
     using store = new TestStore({ rate: 100, now: () => NOW + 1 });
     const made = (second: number) =>

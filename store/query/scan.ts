@@ -27,7 +27,7 @@ export interface Slice {
 const TURN = 20;
 export const DEADLINE = 500;
 
-/** How far a query got. */
+/** The progress of a query. */
 export class Progress {
   scanned = 0;
   oneIn = 1;
@@ -40,7 +40,7 @@ export class Progress {
     this.#deadline = performance.now() + most;
   }
 
-  /** Lets others work occasionally; false: there is no time left. */
+  /** Yields to other work occasionally; false: there is no time left. */
   async goOn(rows: number, oneIn: number): Promise<boolean> {
     this.scanned += rows;
     this.oneIn = Math.max(this.oneIn, oneIn);
@@ -85,7 +85,7 @@ export class Scan {
   ): AsyncGenerator<Slice> {
     for (const signal of this.#ingest.signals) {
       if (!names.includes(signal.name)) continue;
-      // Before the open rows: those that are written meanwhile are not seen twice.
+      // Before the open rows, so that rows that are written in the meantime are not seen twice.
       const written = this.#db.chunks(signal.id, from, to, only);
       for (const { signal: of, class: is, rows, oneIn } of this.#ingest.openChunks) {
         if (of !== signal || rows.n === 0 || (only && is !== only)) continue;

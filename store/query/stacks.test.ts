@@ -44,7 +44,7 @@ describe("stacks of drops", () => {
     (await new Api(store.store).answer("stacks", new URLSearchParams(query))).body as Stacks;
   const shown = ({ lines }: Stacks) => lines.map(({ depth, frame, count }) => `${depth} ${frame} ${count}`);
 
-  it("form one tree, callers first, from where the packet's handling begins", async () => {
+  it("form one tree, callers first, starting where the packet's handling begins", async () => {
     const found = await ask("last=60&reason=SOCKET_RCVBUFF");
     assert.deepEqual([found.total, found.withStack], [25, 25]);
     assert.deepEqual(shown(found), [
@@ -57,7 +57,7 @@ describe("stacks of drops", () => {
     assert.equal(found.lines[2]!.share, 0.64);
   });
 
-  it("have only the functions if events have no stacks", async () => {
+  it("contain only the functions if events have no stacks", async () => {
     const found = await ask("last=60&reason=NO_SOCKET");
     assert.deepEqual([found.withStack, ...shown(found)], [0, "0 tcp_v4_rcv 5"]);
   });

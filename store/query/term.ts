@@ -1,6 +1,6 @@
-// How a filter's term is written. Tests: store/query/filter.test.ts.
+// Formats a term of a filter. Tests: store/query/filter.test.ts.
 
-/** `field:value`, in quotes if need be: then only this value is meant. A quote in it becomes any text. */
+/** `field:value`, quoted if necessary to match exactly this value. A quote in the value becomes `*`. */
 export function term(field: string, value: string | number): string {
   const text = String(value);
   const needsQuotes = /[\s"/]/.test(text);

@@ -1,4 +1,4 @@
-// An edge: who talks to whom, at which port. Its sums in a window of time.
+// An edge (the two sides of connections, and the server's port) and its sums in a window of time.
 import { Histogram } from "../histogram.ts";
 import type { ByteReader, ByteWriter } from "../varint.ts";
 

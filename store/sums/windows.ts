@@ -21,7 +21,7 @@ export class Windows {
   readonly #edges = new Map<number, Edge>();
   /** By level: windows that are not final, by their start in seconds. */
   readonly #open = LEVELS.map(() => new Map<number, Window>());
-  /** Those that differ from what is in the file. */
+  /** Windows that differ from what is in the file. */
   readonly #changed = new Set<Window>();
   /** Connections that were summed as "other", since the start. */
   overflow = 0;
@@ -86,7 +86,7 @@ export class Windows {
     if (this.#ids.size > 16 * MOST_EDGES) this.forget();
   }
 
-  /** Of the file's content. */
+  /** Forgets the cached content of the file. */
   forget(): void {
     this.#ids.clear();
     this.#edges.clear();
