@@ -79,7 +79,7 @@ describe("an agent started by systemd", () => {
     assert.deepEqual(manager.received.filter(isAlive), []);
   });
 
-  it("continues if nobody receives its notifications, and logs that once", async () => {
+  it("continues if nothing receives its notifications, and logs that once", async () => {
     const env = { NOTIFY_SOCKET: join(folder, "nonesuch"), WATCHDOG_USEC: "20000" };
     await using agent = await startAgent(["--plugin", "tcplife"], { config: CONFIG, env });
     const { code, stderr } = await agent.stop();

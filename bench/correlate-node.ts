@@ -7,7 +7,7 @@ import { type Figures, median, type Row } from "./figures.ts";
 const TIMES = 500_000;
 /** Connections that are used in turn. */
 const SOCKETS = 64;
-/** Of the table's contexts a copy into a buffer; the gate is four of it. */
+/** The goal: a context costs at most as much as this many copies of its text into a buffer. */
 const GATE = 4;
 
 const texts = Array.from({ length: 16 }, (_, i) => {

@@ -30,7 +30,7 @@ describe("sendDatagram", () => {
     });
   }
 
-  it("fails with the kernel's code if nobody receives", async () => {
+  it("fails with the kernel's code if there is no receiver", async () => {
     const file = join(folder, "file");
     await writeFile(file, "");
     const failures = {

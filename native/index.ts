@@ -193,7 +193,7 @@ export interface Native {
   socketCookie(fd: number): number;
   /**
    * Sends one datagram to a unix socket: a path, or `@` and a name in the abstract namespace. Waits up to a second for a
-   * receiver whose queue is full, then throws EAGAIN; ENOENT or ECONNREFUSED if nobody receives.
+   * receiver whose queue is full, then throws EAGAIN; ENOENT or ECONNREFUSED if there is no receiver.
    */
   sendDatagram(address: string, text: string): void;
   /** Enables BPF run-time statistics until `close`. */

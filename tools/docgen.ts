@@ -135,7 +135,7 @@ function kinds(): string {
   const instances = {
     "container.id": "container.id",
     UUID: "UUID of host, cgroup and program",
-    "as it says": "what it says",
+    "its own": "the one it sets",
   } as const;
   const rows = Object.values(KINDS).map(({ what, name, owner, instance }) => [
     what,

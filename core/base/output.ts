@@ -18,7 +18,7 @@ interface Piece {
 
 export class Output {
   readonly isTTY: boolean;
-  /** Resolves when it turns out that nobody can read any more. */
+  /** Resolves once the reading end is found to be closed. */
   readonly closed: Promise<void>;
   readonly #close: () => void;
   readonly #fd: number;

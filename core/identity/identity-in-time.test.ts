@@ -265,7 +265,7 @@ describe("identity", () => {
         assert.equal(rig.identity.waits(seen(5, { workload: 0 })), false, "without an image it can't");
       });
 
-      it("is decided for good as soon as somebody has to know it", () => {
+      it("is final as soon as it is needed", () => {
         const process = seen(5, { workload: image(1) });
         rig.identity.born(process);
         assert.equal(nameOf(process), undefined);

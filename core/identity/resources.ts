@@ -2,7 +2,7 @@
 import type { AttributeValue, Resource } from "../plugin/signals.ts";
 
 export class Resources {
-  // Held weakly: whoever still has series or spans of a workload keeps its Resource unique.
+  // Held weakly: any series or span of a workload that still exists keeps its Resource alive, and so unique.
   readonly #known = new Map<string, WeakRef<Resource>>();
   readonly #gone = new FinalizationRegistry<string>((key) => {
     if (this.#known.get(key)?.deref() === undefined) this.#known.delete(key);

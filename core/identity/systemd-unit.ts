@@ -1,4 +1,4 @@
-// A systemd service's name as a service.name: somebody has written a unit file for it, and there are not too many.
+// A systemd service's name as a service.name: unit files are written by hand, so the names mean something and are few.
 
 /**
  * The innermost service in a cgroup path, without `.service`. Undefined in scopes, sessions, user managers and

@@ -10,7 +10,7 @@ const NOBODY: Workload = { number: 0, resource: undefined, executable: undefined
 const OTHERS: Workload = { ...NOBODY, number: REST, series: { "otel.metric.overflow": true } };
 
 /**
- * Maximum workloads of one container, and of one user outside of containers except root, so that nobody uses up all of
+ * Maximum workloads of one container, and of one user outside of containers except root, so that none uses up all of
  * them.
  */
 const SHARE = 128;
@@ -30,7 +30,7 @@ export class Workloads {
     return this.#all.length - 2;
   }
 
-  /** The one with this Resource and executable. `holder`: whose share it counts against; undefined: nobody's. */
+  /** The one with this Resource and executable. `holder`: whose share it counts against; undefined: no share. */
   of(resource: Resource, executable: string | undefined, holder?: string): Workload {
     const known = this.#byResource.get(resource)?.get(executable);
     if (known !== undefined) return known;

@@ -125,7 +125,7 @@ func isSlotOf(slot []byte, key *[keyLen]byte) bool {
 	return string(slot[keyAt:recordsAt]) == string(key[:])
 }
 
-// empty leaves the connection's slot without an owner if this connection owns it, or, with conn 0, whoever owns it.
+// empty leaves the connection's slot without an owner if this connection owns it, or, if conn is 0, whichever connection owns it.
 func (t *table) empty(conn uintptr, local, remote *net.TCPAddr) {
 	var key, nobody [keyLen]byte
 	if !putKey(&key, local, remote) {

@@ -219,7 +219,7 @@ describe("tcpconnlat", () => {
 
     /**
      * The attempt of the second connection: its row, and how often its SYN was retransmitted. A rule with
-     * this verdict is there when it sends its first data, until it has met one packet.
+     * this verdict is in place when it sends its first data, until it has matched one packet.
      */
     async function deferred(
       options: Options,

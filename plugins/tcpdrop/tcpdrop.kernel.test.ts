@@ -169,7 +169,7 @@ describe("tcpdrop", () => {
     }
   });
 
-  it("never takes UDP for TCP", async () => {
+  it("never mistakes UDP for TCP", async () => {
     await using net = await pair();
     const rule = await net.b.rule("input", "meta l4proto udp", "drop");
     await using agent = await watch([net.a, net.b]);

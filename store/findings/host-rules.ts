@@ -298,7 +298,7 @@ const transmitFailures: Rule = (context) =>
 const PILES: Readonly<Record<string, string>> = {
   close_wait: "The application does not close connections that its peers have ended: it leaks sockets.",
   syn_received:
-    "Handshakes do not complete: their last packets are lost, or somebody floods the listener with SYNs.",
+    "Handshakes do not complete: their last packets are lost, or the listener is being flooded with SYNs.",
 };
 
 /**

@@ -17,7 +17,7 @@ describe("compared with bcc's tools", () => {
   for (const plugin of plugins) {
     const { options, absent = {}, columns, added = {}, renamed = {} } = bcc[plugin.name]!;
 
-    it(`${plugin.name} takes every option, or says why not`, () => {
+    it(`${plugin.name} supports every option, or states why not`, () => {
       const ours = new Set(plugin.trace.options.flatMap(({ flags }) => flags.match(/--?[\w-]+/g) ?? []));
       const missing = options
         .filter((option) => !Object.hasOwn(absent, option))

@@ -9,30 +9,30 @@ export interface Kind {
   readonly name: string;
   /** The owner of the connection. */
   readonly owner: string;
-  readonly instance: "container.id" | "UUID" | "as it says";
+  readonly instance: "container.id" | "UUID" | "its own";
   /** The file of the test that runs it. */
   readonly test: "kinds" | "ownership";
 }
 
-const opener = "who connects";
+const opener = "the process that connects";
 
 export const KINDS = {
   said: {
-    what: "says OTEL_SERVICE_NAME=cart",
+    what: "sets OTEL_SERVICE_NAME=cart",
     name: "cart",
     owner: opener,
     instance: "UUID",
     test: "kinds",
   },
   attributes: {
-    what: "says service.name=cart and service.instance.id=one in OTEL_RESOURCE_ATTRIBUTES",
+    what: "sets service.name=cart and service.instance.id=one in OTEL_RESOURCE_ATTRIBUTES",
     name: "cart",
     owner: opener,
-    instance: "as it says",
+    instance: "its own",
     test: "kinds",
   },
   mapping: {
-    what: "of which identity.names says `argument=--api -> shop/api`, whatever it says itself",
+    what: "matched by `argument=--api -> shop/api` in identity.names, which overrides its own service.name",
     name: "api",
     owner: opener,
     instance: "UUID",
@@ -75,7 +75,7 @@ export const KINDS = {
     test: "kinds",
   },
   hybrid: {
-    what: "in a container that only v1 knows, in v2 it is in containerd.service",
+    what: "in a container that only cgroup v1 shows; in v2 it is in containerd.service",
     name: "client.py",
     owner: opener,
     instance: "container.id",
@@ -89,7 +89,7 @@ export const KINDS = {
     test: "kinds",
   },
   podWorkload: {
-    what: "in a pod, says k8s.deployment.name=cart (downward API)",
+    what: "in a pod, sets k8s.deployment.name=cart (downward API)",
     name: "cart",
     owner: opener,
     instance: "container.id",
@@ -117,7 +117,7 @@ export const KINDS = {
     test: "kinds",
   },
   multiCall: {
-    what: "multi-call: redis-check-rdb, called by its link redis-server",
+    what: "multi-call executable: redis-check-rdb, started through the link redis-server",
     name: "redis-server",
     owner: opener,
     instance: "UUID",
@@ -131,21 +131,21 @@ export const KINDS = {
     test: "kinds",
   },
   threadGone: {
-    what: "says OTEL_SERVICE_NAME=cart, its first thread has ended",
+    what: "sets OTEL_SERVICE_NAME=cart, its first thread has ended",
     name: "cart",
-    owner: "the process, whichever of its threads connects",
+    owner: "the process, whichever thread connects",
     instance: "UUID",
     test: "kinds",
   },
   pidNamespace: {
-    what: "says OTEL_SERVICE_NAME=cart, in a pid namespace of its own",
+    what: "sets OTEL_SERVICE_NAME=cart, in its own pid namespace",
     name: "cart",
-    owner: "who connects, by its pid on the host",
+    owner: "the process that connects, by its pid on the host",
     instance: "UUID",
     test: "kinds",
   },
   cgroupNamespace: {
-    what: "systemd unit web.service, in a cgroup namespace of its own",
+    what: "systemd unit web.service, in its own cgroup namespace",
     name: "web",
     owner: opener,
     instance: "UUID",
@@ -166,7 +166,7 @@ export const KINDS = {
     test: "ownership",
   },
   preforkClose: {
-    what: "prefork server, a probe that sends nothing",
+    what: "prefork server; the client, a probe, sends nothing",
     name: "psrv",
     owner: "the worker that accepts and closes",
     instance: "UUID",
@@ -182,7 +182,7 @@ export const KINDS = {
   passed: {
     what: "descriptor passed to another process",
     name: "psrv",
-    owner: "who sends or receives first",
+    owner: "the process that sends or receives first",
     instance: "UUID",
     test: "ownership",
   },
@@ -194,6 +194,6 @@ const uuid5 = /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{
 export function assertKind(kind: keyof typeof KINDS, { attributes }: Pick<Resource, "attributes">): void {
   const { name, instance } = KINDS[kind];
   const id = String(attributes["service.instance.id"]);
-  const found = id === attributes["container.id"] ? "container.id" : uuid5.test(id) ? "UUID" : "as it says";
+  const found = id === attributes["container.id"] ? "container.id" : uuid5.test(id) ? "UUID" : "its own";
   assert.deepEqual({ name: attributes["service.name"], instance: found }, { name, instance }, kind);
 }

@@ -164,7 +164,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     assert.equal(stdout, "200");
   });
 
-  it("mark in a heatmap how long a handshake takes that loses a SYN, and split it by a field", async () => {
+  it("mark in a heatmap how long a handshake with a lost SYN takes, and split it by a field", async () => {
     await show("/latency?of=connect&by=port&last=600");
     const marks = await page.$$eval(".syn-time text", (all) => all.map(({ textContent }) => textContent));
     assert.deepEqual(marks, ["1 SYN lost: +1 s"]);
@@ -219,7 +219,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     ]);
   });
 
-  it("map processes and containers as well as services, and draw edges as wide as is asked", async () => {
+  it("map processes and containers as well as services, and draw edges as wide as the chosen measure", async () => {
     const mapped = async (query: string) => {
       await show(`/topology?last=600&${query}`);
       await page.waitForSelector("[data-node]");

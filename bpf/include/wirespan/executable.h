@@ -11,7 +11,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-/* A secret that the agent creates at start, so that nobody can choose names with equal hashes. */
+/* A secret that the agent creates at start, so that no one can choose names with equal hashes. */
 const volatile struct siphash_key name_key = {};
 
 struct executable {

@@ -198,7 +198,7 @@ describe("names", () => {
       assert.equal(source.asked, 2, "nothing is missing any more");
     });
 
-    it("are asked for once a second, and given up after three: that container's next process does not wait", async () => {
+    it("are requested once a second, at most three times; that container's next process does not wait", async () => {
       names.awaits("new", undefined);
       await pass(999);
       assert.equal(source.asked, 1);

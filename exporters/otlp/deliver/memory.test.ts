@@ -9,7 +9,7 @@ import { connectionSpan, dropEvent } from "../../../test/support/telemetry.ts";
 const silent = { error() {}, warn() {}, info() {}, debug() {} };
 const MIB = 1024 * 1024;
 
-/** A port on which nobody listens. */
+/** A port on which nothing listens. */
 async function deadPort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));

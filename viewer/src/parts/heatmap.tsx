@@ -38,7 +38,7 @@ const HUES = {
 /** Pixels between marks. */
 const APART = 15;
 
-/** How long a handshake takes at least if so many of its SYNs, or their answers, are lost. */
+/** Marks at the minimum duration of a handshake that loses one SYN or SYN-ACK, two, and so on. */
 function synMarks(
   times: readonly number[],
   isShown: (seconds: number) => boolean,
