@@ -54,6 +54,8 @@ export interface BpfObject {
    * that a map-element iterator walks.
    */
   iterate(program: string, map?: string): Promise<Uint8Array>;
+  /** From now on `iterate(program)` runs the program of another object, which may be closed, over that one's map. */
+  adoptIterator(from: BpfObject, program: string, map: string): void;
   /** Runs a `SEC("syscall")` program once; returns its return value. `context` is read and written back. */
   run(program: string, context?: Uint8Array): number;
   /** Detaches and unloads everything. Idempotent; every other call then throws EBADF. */

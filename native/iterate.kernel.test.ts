@@ -4,6 +4,8 @@ import { readdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { load } from "./test/fixture.ts";
 
+const openDescriptors = (): number => readdirSync("/proc/self/fd").length;
+
 describe("BpfObject.iterate", () => {
   it("returns all that the program wrote, including this process's threads", async () => {
     using object = await load(["tasks"]);
@@ -30,6 +32,25 @@ describe("BpfObject.iterate", () => {
     for (let i = 0; i < rows.length; i += 2) found.set(rows[i]!, rows[i + 1]!);
     assert.equal(found.size, 8192);
     for (const [key, value] of found) assert.equal(value, key * 3n);
+  });
+
+  it("runs a program of another object after that one was closed, until it is closed itself", async () => {
+    using object = await load(["tasks"]);
+    const before = openDescriptors();
+    const other = await load(["elements"], { reuse: { table: object.map("table") } });
+    object.adoptIterator(other, "elements", "table");
+    other.close();
+    // The iterator's link, and nothing of the other object.
+    assert.equal(openDescriptors(), before + 1);
+    object
+      .map("table")
+      .update(new Uint8Array(Uint32Array.of(5).buffer), new Uint8Array(BigUint64Array.of(50n).buffer));
+    for (let time = 0; time < 2; time++) {
+      const bytes = await object.iterate("elements");
+      assert.deepEqual([...new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8)], [5n, 50n]);
+    }
+    object.close();
+    await assert.rejects(object.iterate("elements"), { code: "EBADF" });
   });
 
   it("walks the sockets of a storage map", async () => {

@@ -48,7 +48,7 @@ export interface ObjectOptions {
   readonly pinned?: Readonly<Record<string, string>>;
   /** Programs that are loaded now, those of probes only if they are chosen, and attached explicitly later. */
   readonly later?: readonly string[];
-  /** Iterators over connections that are rarely needed: loaded by `Loaded.runRare`. */
+  /** Iterators over connections that most hosts never need: loaded by the first `Loaded.runRare`. */
   readonly rare?: readonly string[];
   /** Joined by the programs on their hooks, instead of being attached. */
   readonly chains?: readonly Chain[];
@@ -57,7 +57,7 @@ export interface ObjectOptions {
 export interface Loaded {
   readonly object: BpfObject;
   readonly hooks: readonly Hook[];
-  /** Loads programs that were left out as rare, runs each over all connections, and unloads them. */
+  /** Runs programs that were left out as rare, each over all connections. */
   runRare(programs: readonly string[]): Promise<void>;
 }
 
@@ -260,31 +260,26 @@ export function detachAll(object: BpfObject): void {
   for (const { name } of object.programs()) object.detach(name);
 }
 
-interface Rare {
-  readonly programs: readonly string[];
-  readonly constants: Constants;
-}
-
-/** Another object that shares the maps of a loaded one. */
-async function runRare(
+/** Another object, which shares the maps of `beside`; its programs are that one's from then on. */
+async function loadRare(
   native: Native,
   options: ObjectOptions,
   beside: BpfObject,
-  { programs, constants }: Rare,
+  constants: Constants,
 ): Promise<void> {
-  const { name, skeleton, pinned = {} } = options;
+  const { name, skeleton, rare = [], pinned = {} } = options;
   const elf = readFile(options);
   const maps = [...readObject(elf).maps, ...(skeleton.runtimeConfig ? [".bss"] : [])].filter(
     (map) => !(map in pinned),
   );
   const object = await native.load(name, elf, {
-    programs,
+    programs: rare,
     constants: packed(name, skeleton, constants),
     reuse: Object.fromEntries(maps.map((map) => [map, beside.map(map)])),
     pinned,
   });
   try {
-    for (const program of programs) await object.iterate(program, "conns");
+    for (const program of rare) beside.adoptIterator(object, program, "conns");
   } finally {
     object.close();
   }
@@ -331,10 +326,15 @@ export async function loadObject(native: Native, options: ObjectOptions): Promis
         else if (!later.includes(program)) object.attach(program);
       }
       const loaded = object;
+      let hasRare = false;
       return {
         object,
         hooks,
-        runRare: (programs) => runRare(native, options, loaded, { programs, constants }),
+        async runRare(programs) {
+          if (!hasRare) await loadRare(native, options, loaded, constants);
+          hasRare = true;
+          for (const program of programs) await loaded.iterate(program, "conns");
+        },
       };
     } catch (error) {
       if (object) for (const chain of options.chains ?? []) chain.leave(object);

@@ -83,6 +83,7 @@ Loaded::Loaded(const LoadRequest& request) {
 void Loaded::Close() {
   links_.clear();
   function_links_.clear();
+  adopted_.clear();
   object_.reset();
 }
 
@@ -218,7 +219,7 @@ std::vector<bpf_program*> Loaded::Programs() const {
   return programs;
 }
 
-Fd Loaded::Iterator(const std::string& name, const std::string& map) const {
+Link Loaded::LinkIterator(const std::string& name, const std::string& map) const {
   bpf_program* program = Program(name, "iterate");
   const Warnings warnings;
   bpf_iter_link_info info = {};
@@ -229,12 +230,23 @@ Fd Loaded::Iterator(const std::string& name, const std::string& map) const {
     options.link_info = &info;
     options.link_info_len = sizeof(info);
   }
-  // The file keeps program and map alive, so the link need not outlive this call.
-  const Link link(bpf_program__attach_iter(program, &options));
+  Link link(bpf_program__attach_iter(program, &options));
   if (!link) throw Failure{"iterate", errno, name, warnings.text()};
-  Fd file(bpf_iter_create(bpf_link__fd(link.get())));
+  return link;
+}
+
+Fd Loaded::Iterator(const std::string& name, const std::string& map) const {
+  const auto adopted = adopted_.find(name);
+  // The file keeps program and map alive, so a link of its own need not outlive this call.
+  const Link own = adopted == adopted_.end() ? LinkIterator(name, map) : nullptr;
+  Fd file(bpf_iter_create(bpf_link__fd(own ? own.get() : adopted->second.get())));
   if (!file.ok()) throw Failure{"iterate", errno, name};
   return file;
+}
+
+void Loaded::AdoptIterator(const Loaded& other, const std::string& program,
+                           const std::string& map) {
+  adopted_[program] = other.LinkIterator(program, map);
 }
 
 }  // namespace wirespan

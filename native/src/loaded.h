@@ -58,8 +58,10 @@ class Loaded {
   bpf_program* Program(const std::string& name, const char* step) const;
   bpf_map* Map(const std::string& name, const char* step) const;
   std::vector<bpf_program*> Programs() const;
-  // A file with the output of the iterator program; `map` may be empty.
+  // A file with the output of the iterator program, its own or one adopted; `map` may be empty.
   Fd Iterator(const std::string& program, const std::string& map) const;
+  // Keeps another object's iterator over a map, even after that object has been closed.
+  void AdoptIterator(const Loaded& other, const std::string& program, const std::string& map);
 
  private:
   void Select(const LoadRequest& request);
@@ -70,11 +72,13 @@ class Loaded {
   // Reuses a pinned hash, whatever its values. Throws EINVAL for other maps.
   void TakePinned(const std::string& name, const std::string& path);
   void SetConstant(const std::string& name, const std::vector<uint8_t>& bytes);
+  Link LinkIterator(const std::string& program, const std::string& map) const;
 
   std::unique_ptr<bpf_object, FreeObject> object_;
   std::map<std::string, Link> links_;
   // By program.
   std::multimap<std::string, Link> function_links_;
+  std::map<std::string, Link> adopted_;
 };
 
 }  // namespace wirespan

@@ -46,7 +46,8 @@ Napi::Function Object::Define(Napi::Env env) {
        InstanceMethod<&Object::Detach>("detach"), InstanceMethod<&Object::Place>("place"),
        InstanceMethod<&Object::Map>("map"), InstanceMethod<&Object::Programs>("programs"),
        InstanceAccessor<&Object::Misses>("misses"), InstanceMethod<&Object::Iterate>("iterate"),
-       InstanceMethod<&Object::Run>("run"), InstanceMethod<&Object::Close>("close")});
+       InstanceMethod<&Object::AdoptIterator>("adoptIterator"), InstanceMethod<&Object::Run>("run"),
+       InstanceMethod<&Object::Close>("close")});
 }
 
 Napi::Object Object::New(Napi::Env env, std::shared_ptr<Loaded> loaded) {
@@ -136,6 +137,18 @@ Napi::Value Object::Iterate(const Napi::CallbackInfo& info) {
   return Promised(env, [&] {
     return Iteration::Start(env, program, Open(env, "iterate").Iterator(program, map));
   });
+}
+
+void Object::AdoptIterator(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Object& other = *Unwrap(info[0].As<Napi::Object>());
+  try {
+    Open(env, "adopt")
+        .AdoptIterator(other.Open(env, "adopt"), info[1].As<Napi::String>(),
+                       info[2].As<Napi::String>());
+  } catch (const Failure& failure) {
+    Throw(env, failure);
+  }
 }
 
 Napi::Value Object::Run(const Napi::CallbackInfo& info) {

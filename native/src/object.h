@@ -25,6 +25,7 @@ class Object : public Napi::ObjectWrap<Object> {
   Napi::Value Programs(const Napi::CallbackInfo& info);
   Napi::Value Misses(const Napi::CallbackInfo& info);
   Napi::Value Iterate(const Napi::CallbackInfo& info);
+  void AdoptIterator(const Napi::CallbackInfo& info);
   Napi::Value Run(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
 
