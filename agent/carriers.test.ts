@@ -77,16 +77,16 @@ describe("carriers of contexts", () => {
     assert.deepEqual(refused({ hooks: none }), [
       `header HTTP/1.1 without TLS, sent: fentry/f: ${why}`,
       `header HTTP/2 and gRPC without TLS, sent: fentry/f: ${why}`,
-      `table TLS, databases and all else, by programs with a context table: fentry/f: ${why}`,
-      `thread TLS, databases and all else, by programs whose SDK publishes threads' contexts: fentry/f: ${why}`,
+      `table TLS, databases and everything else, by programs with a context table: fentry/f: ${why}`,
+      `thread TLS, databases and everything else, by programs whose SDK publishes threads' contexts: fentry/f: ${why}`,
     ]);
     const old = hooks({ ...all, "contexts that are received": "on_received" });
     assert.deepEqual(refused({ hooks: old }), [
       "header HTTP/2 and gRPC without TLS, received: frames are followed in segments, which this kernel does not show",
     ]);
     assert.deepEqual(refused({ arch: "arm64" }), [
-      "thread TLS, databases and all else, by programs whose SDK publishes threads' contexts: threads are read on x64 alone, not arm64",
-      "thread attempts to connect, by programs whose SDK publishes threads' contexts: threads are read on x64 alone, not arm64",
+      "thread TLS, databases and everything else, by programs whose SDK publishes threads' contexts: threads are read only on x64, not on arm64",
+      "thread attempts to connect, by programs whose SDK publishes threads' contexts: threads are read only on x64, not on arm64",
     ]);
   });
 

@@ -60,11 +60,11 @@ export function carriersOf(facts: CarrierFacts): readonly CarrierReport[] {
   const table = ifOff("table", correlate.table);
   const threads =
     ifOff("threads", correlate.threads) ??
-    (arch === "x64" ? undefined : `threads are read on x64 alone, not ${arch}`);
+    (arch === "x64" ? undefined : `threads are read only on x64, not on ${arch}`);
   const thread = (traffic: string, hook: Why): CarrierReport => {
     const found = row("thread", traffic, threads, hook);
     return found.works && !readsOthers
-      ? { ...found, why: "of processes of this user alone (others require CAP_SYS_PTRACE)" }
+      ? { ...found, why: "only of processes of this user (others require CAP_SYS_PTRACE)" }
       : found;
   };
   const uprobe = (): CarrierReport => {
@@ -93,9 +93,9 @@ export function carriersOf(facts: CarrierFacts): readonly CarrierReport[] {
       received,
       inFunctions ? "frames are followed in segments, which this kernel does not show" : undefined,
     ),
-    row("table", "TLS, databases and all else, by programs with a context table", table, sent),
+    row("table", "TLS, databases and everything else, by programs with a context table", table, sent),
     row("table", "attempts to connect, by programs with a context table", table, opening),
-    thread("TLS, databases and all else, by programs whose SDK publishes threads' contexts", sent),
+    thread("TLS, databases and everything else, by programs whose SDK publishes threads' contexts", sent),
     thread("attempts to connect, by programs whose SDK publishes threads' contexts", opening),
     uprobe(),
   ];

@@ -64,7 +64,7 @@ export interface AgentSettings extends EngineSettings {
   readonly onPage: (url: string) => void;
 }
 
-/** All parts of the agent; disposing of the container ends them in order. */
+/** All parts of the agent; disposing of the container shuts them down in order. */
 export function composeAgent({ live, reread, ...settings }: AgentSettings): Container {
   const container = engineParts(settings)
     .provide(agentParts.live, () => live)

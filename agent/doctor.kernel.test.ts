@@ -67,7 +67,7 @@ describe("wirespan doctor", () => {
     assert.equal(core?.state, "running", enough.stdout);
     const text = doctor([], asUser("bpf", "perfmon")).stdout;
     assert.match(text, /what their SDKs publish: no \(requires CAP_SYS_PTRACE\)$/m);
-    assert.match(text, /by thread: of processes of this user alone \(others require CAP_SYS_PTRACE\)$/m);
+    assert.match(text, /by thread: only of processes of this user \(others require CAP_SYS_PTRACE\)$/m);
     assert.match(
       text,
       /not tp\/syscalls\/sys_exit_accept4: EPERM: its number is in tracefs, which is open to root only: .*CAP_DAC_READ_SEARCH$/m,

@@ -128,7 +128,7 @@ export const CRITERIA: Readonly<Record<keyof Match, Criterion>> = {
   address: addressCriterion("either", "Addresses and CIDRs of either end."),
   family: {
     reader: list(oneOf("ipv4", "ipv6", "ipv4_mapped")),
-    doc: "Address families; ipv4 includes IPv4 over IPv6 sockets, ipv4_mapped is that alone.",
+    doc: "Address families; ipv4 includes IPv4 over IPv6 sockets; ipv4_mapped selects only those.",
     field: "families",
     pack: (values) => bits(values, FAMILIES),
   },

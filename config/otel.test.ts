@@ -23,15 +23,15 @@ function otlp(env: Record<string, string>, name = "otlp"): Exclude<ExporterConfi
 describe("OpenTelemetry's variables", () => {
   const destinations: readonly [what: string, given: Parameters<typeof configOf>[0], exporters: string[]][] =
     [
-      ["nothing: the console alone", {}, ["console: console traces,metrics,logs"]],
-      ["an endpoint: OTLP alone", { env: ENDPOINT }, ["otlp: otlp_grpc traces,metrics,logs"]],
+      ["nothing: only the console", {}, ["console: console traces,metrics,logs"]],
+      ["an endpoint: only OTLP", { env: ENDPOINT }, ["otlp: otlp_grpc traces,metrics,logs"]],
       [
         "an empty endpoint: as none",
         { env: { OTEL_EXPORTER_OTLP_ENDPOINT: "" } },
         ["console: console traces,metrics,logs"],
       ],
       [
-        "an endpoint of one signal: that signal alone",
+        "an endpoint of one signal: only that signal",
         { env: { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://t:1" } },
         ["otlp: otlp_grpc traces"],
       ],
@@ -112,7 +112,7 @@ describe("OpenTelemetry's variables", () => {
     });
   }
 
-  it("leave a type that wirespan's own variable names alone", () => {
+  it("do not change a type that wirespan's own variable sets", () => {
     const env = { OTEL_EXPORTER_OTLP_ENDPOINT: "https://c", WIRESPAN_EXPORTERS_OTLP_TYPE: "otlp_grpc" };
     assert.ok(!("detect" in configOf({ env }).exporters.otlp!));
   });

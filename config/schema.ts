@@ -178,7 +178,7 @@ const base: Tree = {
     rate: leaf(
       count(1, 1_000_000),
       200,
-      "At most this many connections of each workload are always kept per second; the others are kept by trace id alone.",
+      "At most this many connections of each workload are always kept per second; the others are sampled by trace id.",
     ),
   },
   self: {

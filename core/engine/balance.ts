@@ -9,7 +9,7 @@ export interface ConnectionBalance {
   readonly lost: Readonly<Record<Loss, number>>;
 }
 
-/** `unseen`: no program was shown their end; `no_memory`: the kernel had no memory to store them. */
+/** `unseen`: no program observed their end; `no_memory`: the kernel had no memory to store them. */
 export const LOSSES = ["unseen", "no_memory"] as const;
 export type Loss = (typeof LOSSES)[number];
 

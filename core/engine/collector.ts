@@ -22,7 +22,7 @@ export interface CollectorOptions {
   readonly repairFound: () => Promise<void>;
   /** Emits the ends that a sweep found, once the plugins have seen them. */
   readonly reportFound: () => Promise<void>;
-  /** Removes the rows of connections whose end no program was shown. */
+  /** Removes the rows of connections whose end no program observed. */
   readonly dropRowsWithoutSocket: () => Promise<void>;
   readonly collected: () => void;
 }
@@ -117,7 +117,7 @@ export class Collector {
   }
 
   /**
-   * Balances the connections with the counts of `sweep`, and reports ends that it finds and that no program was shown.
+   * Balances the connections with the counts of `sweep`, and reports the ends it finds that no program observed.
    */
   async #balanceBy(sweep: () => Promise<void>): Promise<void> {
     const { repairFound, reportFound, drain, runners, survey } = this.#options;

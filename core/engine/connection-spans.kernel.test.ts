@@ -95,7 +95,7 @@ describe("connections", () => {
     await using held = await start(netns, "held", { up: 1, later: 1, down: 1 });
     // New processes wake it in a different way.
     await held.until("opened");
-    await delay(500); // after so many empty reads it waits to be woken
+    await delay(500); // after this many empty reads it waits to be woken
     held.goOn();
     // Without reading the rings, as `seen.until` does.
     await until("both ends", () => of(seen, netns).length === 2);

@@ -25,7 +25,7 @@ async function found(w: ContextWatch, count: number): Promise<void> {
 describe("thread contexts", () => {
   before(function () {
     needsRoot(this);
-    if (process.arch !== "x64") skip(this, "contexts of threads are read on x86-64 alone");
+    if (process.arch !== "x64") skip(this, "contexts of threads are read only on x86-64");
   });
 
   for (const [what, program, library] of [

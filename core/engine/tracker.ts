@@ -271,7 +271,7 @@ export class Tracker {
     await this.loaded.runRare(["report_found"]);
   }
 
-  /** Removes rows of connections whose end no program was shown. */
+  /** Removes rows of connections whose end no program observed. */
   async dropRowsWithoutSocket(config: Config): Promise<void> {
     this.#round = { number: this.#round.number + 1, beganAt: this.#native.bootNow() };
     this.configure(config);

@@ -187,7 +187,7 @@ describe("the exporter that feeds the page", () => {
     assert.equal(acknowledged + lost.queue_full, 60_000);
   });
 
-  it("has no rights in the store: another user, no capabilities, a file for its owner alone", async () => {
+  it("has no rights in the store: another user, no capabilities, a file only its owner can read", async () => {
     await start();
     const status = readFileSync(`/proc/${exporter.pid}/status`, "utf8");
     const uid = Number(/^Uid:\t(\d+)/m.exec(status)?.[1]);

@@ -262,7 +262,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
       assert.ok(shown.includes(hook), hook);
     const { state } = await ask<AgentAnswer>("agent");
     const missing = state!.hooks!.filter(({ at }) => at === undefined).length;
-    assert.match(shown, new RegExp(`${missing} missing, \\d+ of second choice`));
+    assert.match(shown, new RegExp(`${missing} missing, \\d+ fallbacks`));
   });
 
   it("can be used with only the keyboard", async () => {

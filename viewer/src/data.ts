@@ -156,7 +156,7 @@ function reopen(): void {
   });
   opened.addEventListener("error", () => {
     if (stream !== opened) return;
-    trouble.value ??= `The store does not answer since ${clock(Date.now() / 1000)}; what is shown is of ${clock(now.value)}.`;
+    trouble.value ??= `The store has not answered since ${clock(Date.now() / 1000)}; data shown is from ${clock(now.value)}.`;
     // Refused permanently: show why.
     if (opened.readyState === EventSource.CLOSED) {
       void ask("meta");

@@ -24,7 +24,7 @@ export const START: Controls = {
 export const HELP: readonly string[] = [
   "s          sort by the next column; S by the one before",
   "/          show only rows that contain a text; Enter keeps it, Esc drops it",
-  "p, space   pause, and go on",
+  "p, space   pause, and resume",
   "t, T       the next tool on the whole screen, or the one before",
   "o, Esc     back to the overview",
   "q, Ctrl-C  quit",

@@ -95,7 +95,7 @@ describe("OTLP/gRPC to a backend that misbehaves", () => {
           createServer((socket) => socket.resume().write(Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]))),
         ),
     ],
-    ["takes requests and answers pings alone", () => grpcFake(() => {})],
+    ["accepts requests and answers only pings", () => grpcFake(() => {})],
     [
       "drips a byte of headers now and then",
       () =>

@@ -289,20 +289,20 @@ export function useKeys(help: () => void): void {
 }
 
 const KEYS = [
-  ["o c l t d q s a", "a screen"],
-  ["/", "the filter"],
-  ["[ ]", "the range earlier, later"],
-  ["- +", "the range longer, shorter"],
-  ["r", "live again"],
-  ["j k", "the next, the previous row"],
-  ["Enter", "open it"],
-  ["Alt + click", "rows without this value"],
-  ["x", "the same, for the value that Tab has reached"],
-  ["v", "pictures as tables, and back"],
-  ["f h", "on the map: a node's neighbours alone, without this node"],
-  ["← →", "on the map: along an edge to the other end"],
+  ["o c l t d q s a", "open a screen"],
+  ["/", "edit the filter"],
+  ["[ ]", "move the range earlier, later"],
+  ["- +", "make the range longer, shorter"],
+  ["r", "return to live"],
+  ["j k", "go to the next, the previous row"],
+  ["Enter", "open the row"],
+  ["Alt + click", "show rows without this value"],
+  ["x", "the same, for the focused value"],
+  ["v", "show pictures as tables, and back"],
+  ["f h", "on the map: show only a node's neighbours, hide the node"],
+  ["← →", "on the map: follow an edge to the other end"],
   ["e", "export what is shown"],
-  ["Esc", "the whole range"],
+  ["Esc", "show the whole range"],
 ] as const;
 
 export function Help(props: { onClose: () => void }) {

@@ -44,7 +44,7 @@ export function Answer<T>(props: {
         <p class="state">
           {filter.value
             ? "Nothing matches the filter. "
-            : (props.empty ?? "Nothing was observed in this time.")}
+            : (props.empty ?? "Nothing was observed in this range.")}
           {filter.value && "Without: "}
           {termsOf(filter.value).map((term) => (
             <button type="button" class="chip" key={term} onClick={() => toggleTerm(term)}>
@@ -61,7 +61,7 @@ export function Answer<T>(props: {
       {(of.data.partial || of.data.oneIn > 1) && (
         <p class="state warn">
           {of.data.partial &&
-            `There was no time to look at everything${of.data.scanned > 0 ? `: ${count(of.data.scanned)} rows were searched` : ""}. `}
+            `The search ran out of time${of.data.scanned > 0 ? ` after ${count(of.data.scanned)} rows` : ""}: results are incomplete. `}
           {of.data.oneIn > 1 && `At that rate, one in ${of.data.oneIn} uneventful connections is stored.`}
         </p>
       )}

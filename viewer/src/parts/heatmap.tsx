@@ -148,7 +148,7 @@ function DrawnHeatmap(props: Drawn) {
         width={width}
         height={height}
         role="application"
-        aria-label={`${summary} Arrow keys walk its cells${onBox ? ", Enter chooses one" : ""}.`}
+        aria-label={`${summary} Arrow keys move between its cells${onBox ? ", Enter chooses one" : ""}.`}
         tabindex={0}
         onKeyDown={key}
         onPointerDown={(event) => {

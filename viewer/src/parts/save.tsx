@@ -16,7 +16,7 @@ export function LinkButton() {
     <button
       type="button"
       class="button"
-      title="copies an address that shows this time, filter and screen again"
+      title="copy an address that reopens this screen with this range and filter"
       onClick={() => void copy()}
     >
       <span aria-live="polite">{isCopied ? "Copied" : "Link"}</span>

@@ -36,7 +36,7 @@ export function AgentScreen() {
                 `At this rate, one in ${store.oneIn} uneventful traces is stored individually. `}
               {store.edgesOverflow > 0 &&
                 `${count(store.edgesOverflow)} ends of connections beyond 2,048 edges a window are summed together. `}
-              The store takes {bytes(store.memory)} of memory.
+              The store uses {bytes(store.memory)} of memory.
             </p>
           </Panel>
         </>
@@ -55,7 +55,7 @@ function AgentState(props: { state: State; at: number }) {
       <Panel
         title="The agent"
         note={`version ${state.version}, pid ${state.pid}, up ${duration(state.uptimeSeconds)}, as of ${clock(at)}`}
-        right={`${state.plugins.filter(({ state: is }) => is === "running").length} of ${state.plugins.length} plugins observe all they can`}
+        right={`${state.plugins.filter(({ state: is }) => is === "running").length} of ${state.plugins.length} plugins run without missing data`}
       >
         <ul class="plugins">
           {state.plugins.map(({ name, state: is }) => (
@@ -130,12 +130,12 @@ function Hooks(props: { hooks: readonly HookState[] }) {
     <Panel
       title="Hooks"
       note="as wirespan doctor reports them"
-      right={`${missing!.length} missing, ${second.length} of second choice`}
+      right={`${missing!.length} missing, ${second.length} fallbacks`}
     >
-      {missing!.length > 0 && <HookTable label="Hooks that are missing" hooks={missing!} />}
+      {missing!.length > 0 && <HookTable label="Missing hooks" hooks={missing!} />}
       <details>
-        <summary>{taken!.length} that are attached</summary>
-        <HookTable label="Hooks that are attached" hooks={taken!} />
+        <summary>{taken!.length} attached</summary>
+        <HookTable label="Attached hooks" hooks={taken!} />
       </details>
     </Panel>
   );

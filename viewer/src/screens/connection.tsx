@@ -99,7 +99,7 @@ function Head(props: { trace: Trace }) {
         type="button"
         class="button"
         onClick={() => void navigator.clipboard?.writeText(own.trace)}
-        title="for the search of a tracing backend"
+        title="to search for in a tracing backend"
       >
         Copy trace id
       </button>
@@ -132,7 +132,7 @@ function Phases(props: { rows: readonly TraceRow[]; ranks: Trace["ranks"] }) {
       phases.push({ name: `whole life (${end})`, took: row.duration!, rank: ranks[row.span] });
   }
   return (
-    <Panel title="Is it unusual?" note="beside all of its edge in the hour before">
+    <Panel title="Is it unusual?" note="compared with its edge in the hour before">
       <Table
         label="Phases"
         rows={phases}

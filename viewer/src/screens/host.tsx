@@ -85,7 +85,7 @@ function CpuTime(props: { data: Host; rows: readonly CpuRow[]; vector: string })
         />
       </div>
       {rows.length === 0 ? (
-        <p class="state">{vector} did not run in this time.</p>
+        <p class="state">{vector} did not run in this range.</p>
       ) : (
         <CpuMap rows={rows} t0={t0} step={data.step} label={`${title}, ${vector}`} />
       )}
@@ -116,7 +116,7 @@ function Lateness(props: { vector: string; cpu: number | undefined }) {
           title="How late softirqs start"
           note={note}
           path={`heat?of=softirq${only}${limit}`}
-          empty="It did not run in this time."
+          empty="It did not run in this range."
         />
       ))}
     </>

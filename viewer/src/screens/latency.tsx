@@ -179,7 +179,7 @@ function Different(props: { of: string | undefined; box: Box | undefined }) {
   const found = useData<Differences>(of && query ? `diff?of=${of}&${query}` : undefined).value;
   return (
     <Panel
-      title="What is different in the box"
+      title="What differs in the box"
       {...(found.state === "ready" && box && { note: `${count(found.data.inside)} in it` })}
     >
       {box === undefined || of === undefined ? (
@@ -195,7 +195,7 @@ function Different(props: { of: string | undefined; box: Box | undefined }) {
               <p class="state">Nothing distinguishes them from all others.</p>
             ) : (
               <Table
-                label="What is different in the box"
+                label="What differs in the box"
                 rows={differences}
                 keyOf={({ attribute, value }) => `${attribute} ${value}`}
                 onOpen={({ attribute, value }) => toggleTerm(term(attribute, value))}
@@ -261,7 +261,7 @@ function Selected(props: { of: string; box: Box }) {
       <Answer
         of={list}
         isEmpty={({ total }) => total === 0}
-        empty="None of them is stored individually any more."
+        empty="None of them is still stored individually."
       >
         {({ rows }) => (
           <Table

@@ -19,7 +19,7 @@ export function Listeners() {
         of={found}
         plugins={["solisten", "tcpaccept", "tcpdrop"]}
         isEmpty={({ listeners }) => listeners.filter(matches).length === 0}
-        empty="No socket listened in this time."
+        empty="No socket listened in this range."
       >
         {({ listeners, seconds }) => (
           <Table

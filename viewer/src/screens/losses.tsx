@@ -22,7 +22,7 @@ export function LossesScreen() {
         isEmpty={({ dropped, retransmitted, rejected }) =>
           dropped.length + retransmitted.length + rejected.length === 0
         }
-        empty="Nothing was dropped or retransmitted in this time."
+        empty="Nothing was dropped or retransmitted in this range."
       >
         {(data) => {
           const up = [
@@ -31,8 +31,7 @@ export function LossesScreen() {
               ...part,
               name: `rejected by ${part.name}`,
               whose: [[part.name.replace(/:\d+$/, ""), part.count]] as const,
-              means:
-                "The listener rejected them, as a rule because its accept queue was full: see Listeners.",
+              means: "The listener rejected them, usually because its accept queue was full: see Listeners.",
             })),
           ];
           const causes = [

@@ -87,7 +87,7 @@ export function NodeMap(props: { edges: ReturnType<typeof arrows>; folded: numbe
     <Panel
       title="Who talks to whom"
       note={`left opens, right accepts; width: ${what}; dashed: retransmits, ◆: fails`}
-      right={`${folded > 0 ? `${folded} more peers, by network; ` : ""}arrow keys follow edges, f: neighbours alone, h: hide`}
+      right={`${folded > 0 ? `${folded} more peers, by network; ` : ""}arrow keys follow edges, f: only neighbours, h: hide`}
     >
       {laidOut === undefined ? (
         <p class="state">Laying it out…</p>

@@ -33,7 +33,7 @@ export function Overview(props: { findings: Loaded<Found> }) {
           <Answer
             of={heat}
             isEmpty={({ total }) => total === 0}
-            empty="No connection was opened from this host in this time."
+            empty="No connection was opened from this host in this range."
           >
             {(data) => (
               <Heatmap
@@ -114,7 +114,7 @@ function Findings(props: { findings: Loaded<Found> }) {
                       </a>
                       <small>
                         since {clock(finding.since)}
-                        {finding.ratio !== undefined && `, ${short(finding.ratio)} × as before`}
+                        {finding.ratio !== undefined && `, ${short(finding.ratio)} × the usual`}
                         {finding.likelyFrom && `, likely from ${finding.likelyFrom}`}
                       </small>
                     </div>
@@ -124,7 +124,7 @@ function Findings(props: { findings: Loaded<Found> }) {
               {findings.length > FIRST && (
                 <p class="state">
                   <button type="button" class="link" onClick={() => go({ all: all ? undefined : 1 })}>
-                    {all ? "The first five alone" : `${findings.length - FIRST} more, less urgent or later`}
+                    {all ? "Only the first five" : `${findings.length - FIRST} more, less urgent or later`}
                   </button>
                 </p>
               )}

@@ -134,7 +134,7 @@ function Single(props: { devices: readonly Device[] }) {
   return (
     <Panel title="Interfaces with one queue">
       {props.devices.length === 0 ? (
-        <p class="state">No frames passed an interface in this time; loopback is left out.</p>
+        <p class="state">No frames passed an interface in this range; loopback is left out.</p>
       ) : (
         <Table
           label="Interfaces with one queue"

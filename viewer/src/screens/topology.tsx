@@ -144,7 +144,7 @@ function Matrix(props: { edges: readonly MapEdge[] }) {
   const from = [...new Set(edges.map((edge) => edge.from))].toSorted();
   const to = [...new Set(edges.map((edge) => `${edge.to} :${edge.port}`))].toSorted();
   return (
-    <Panel title="Who talks to whom" note="rows open, columns accept; connections in the range">
+    <Panel title="Who talks to whom" note="connections in the range; rows connect, columns accept">
       <div class="scroll" tabIndex={0} role="group" aria-label="Matrix">
         <table class="matrix">
           <thead>
