@@ -23,7 +23,7 @@ import { RecordedRows } from "./recorded.ts";
 import { type Report, type StoreOptions, StoreProcess } from "./store-process.ts";
 
 /** Rows of a frame, and milliseconds after which fewer are sent. */
-const BATCH = { rows: 2048, ms: 1000 };
+const BATCH = { rows: 1024, ms: 1000 };
 
 /** Maximum bytes that wait for the store. */
 const QUEUE_BYTES = 8 * 1024 * 1024;

@@ -135,7 +135,8 @@ export class Api {
         handle: (parameters, progress) => {
           const by = parameters.oneOf("by", NODE_KINDS, "service");
           const asked = { interval: parameters.interval, filter: parameters.filter, now: store.now() };
-          return topology({ edges: this.#edges, scan, own: store.ingest }, by, asked, progress);
+          const from = { edges: this.#edges, scan, series: this.#series, own: store.ingest };
+          return topology(from, by, asked, progress);
         },
       },
       losses: range((interval) => losses(this.#series, interval, store.now(), scan.resources)),

@@ -6,6 +6,7 @@ import { COUNTS, Sums } from "../sums/edge.ts";
 import { type Edges, type EdgeWindows, type OwnerOf, SPANS, totals } from "./edges.ts";
 import { type Filter, parseFilter } from "./filter.ts";
 import type { Interval, Progress, Scan } from "./scan.ts";
+import type { SeriesQuery, SeriesTotal } from "./series.ts";
 
 /** Maximum nodes of the map. */
 const NODES = 60;
@@ -25,6 +26,20 @@ interface Own {
   readonly served: ReadonlyMap<string, number>;
   /** Addresses from which connections were opened. */
   readonly openers: ReadonlySet<string>;
+  /** Owners by the port at which only they listen. */
+  readonly listening?: ReadonlyMap<number, number>;
+}
+
+/** A metric that every listener has. */
+const LISTENERS = "wirespan.tcp.accept_queue.limit";
+
+/** The owners of listeners by port, of those ports at which only one listens. */
+function listenersOf(all: readonly SeriesTotal[]): ReadonlyMap<number, number> {
+  const ports = Map.groupBy(all, ({ series }) => Number(series.attributes["server.port"]));
+  const alone = [...ports].filter(
+    ([, some]) => new Set(some.map(({ series }) => series.resource)).size === 1,
+  );
+  return new Map(alone.map(([port, [one]]) => [port, one!.series.resource]));
 }
 
 /** What the nodes of this host are. */
@@ -77,7 +92,12 @@ async function ownFromRows(
  * it has been learnt.
  */
 export async function topology(
-  { edges, scan, own }: { readonly edges: Edges; readonly scan: Scan; readonly own: Own },
+  {
+    edges,
+    scan,
+    series,
+    own,
+  }: { readonly edges: Edges; readonly scan: Scan; readonly series: SeriesQuery; readonly own: Own },
   by: (typeof NODE_KINDS)[number],
   { interval, filter, now }: { readonly interval: Interval; readonly filter: Filter; readonly now: number },
   progress: Progress,
@@ -91,7 +111,8 @@ export async function topology(
   // A recording, and a store that was started again, have learnt nothing.
   const known = own.served.size > 0 ? own : await ownFromRows(scan, interval, progress);
   const { resources } = scan;
-  return map(await edges.between(interval, filter, progress, now), known, (owner) =>
+  const all = { ...known, listening: listenersOf(series.between(interval, now, [LISTENERS]).of(LISTENERS)) };
+  return map(await edges.between(interval, filter, progress, now), all, (owner) =>
     by === "container" ? resources.containerNode(owner) : resources.service(owner),
   );
 }
@@ -100,12 +121,20 @@ export async function topology(
  * Who talks to whom. A peer that listens on this host has its service's name, and a connection with both ends here is
  * its opener's edge. If there are many peers, the most important ones stay, and the rest are merged by subnet.
  */
-function map(windows: EdgeWindows, { served, openers }: Own, nodeName: (owner: number) => string): Topology {
+function map(
+  windows: EdgeWindows,
+  { served, openers, listening }: Own,
+  nodeName: (owner: number) => string,
+): Topology {
   const named: Named[] = [];
   for (const { edge, sums } of totals(windows.all).values()) {
     const own = nodeName(edge.resource);
     const inbound = edge.direction === "inbound";
-    const server = inbound ? undefined : served.get(`${edge.peer} ${edge.port}`);
+    // One that has never accepted is known by its port.
+    const server = inbound
+      ? undefined
+      : (served.get(`${edge.peer} ${edge.port}`) ??
+        (openers.has(edge.peer) ? listening?.get(edge.port) : undefined));
     const peer = server === undefined ? edge.peer : nodeName(server);
     named.push({ from: inbound ? peer : own, to: inbound ? own : peer, port: edge.port, inbound, sums });
   }

@@ -179,8 +179,12 @@ describe("parts of the page", function () {
         "/connections",
         "/connections?group=service",
         "/topology?focus=shop",
+        "/topology?by=process&w=bytes",
+        "/latency?of=life&by=service",
+        "/?top=rtt",
       ]) {
         await show(`${path}${path.includes("?") ? "&" : "?"}last=600`);
+        await page.$eval("details.save", (menu) => menu.setAttribute("open", ""));
         await page.evaluate(axe);
         const { violations } = (await page.evaluate("axe.run()")) as {
           violations: readonly { id: string; nodes: readonly { html: string }[] }[];

@@ -165,9 +165,10 @@ function DrawnPhase(props: { phase: Phase; lane: Lane } & Drawn) {
   const x0 = Math.max(LABELS, scale.x(phase.from));
   const x1 = Math.min(right, scale.x(phase.to));
   if (x1 < LABELS || x0 > right) return null;
-  const width = phase.label.length * LETTER + 14;
-  const inside = x1 - x0 > width;
-  // Next to the bar if there is space.
+  const widthOf = (text: string) => text.length * LETTER + 14;
+  const inside = shorter(phase.label).find((text) => x1 - x0 > widthOf(text));
+  // Otherwise beside the bar, if nothing else is there.
+  const width = widthOf(phase.label);
   const isLast = phase === lane.phases.at(-1);
   const isFirst = phase === lane.phases[0];
   const beside =
@@ -176,13 +177,19 @@ function DrawnPhase(props: { phase: Phase; lane: Lane } & Drawn) {
     <g class={phase.tone}>
       <title>{phase.label}</title>
       <rect x={x0} y={y + 4} width={Math.max(2, x1 - x0)} height={20} rx="3" />
-      {(inside || beside !== undefined) && (
+      {(inside !== undefined || beside !== undefined) && (
         <text class={inside ? "in" : ""} x={inside ? x0 + 7 : beside} y={y + 18}>
-          {phase.label}
+          {inside ?? phase.label}
         </text>
       )}
     </g>
   );
+}
+
+/** A label, without what was moved, and only how long it took. */
+function shorter(label: string): readonly string[] {
+  const [what = ""] = label.split(",");
+  return [label, what, /\S+ \S+$/.exec(what)?.[0] ?? what];
 }
 
 const SHAPES: Readonly<Record<Mark["kind"], string>> = {
