@@ -83,7 +83,7 @@ export async function peakRows(netns: Netns, seconds: number): Promise<Row[]> {
         note: `${slow.spansPerSecond.toFixed(0)} spans/s, ${percent(slow.acknowledged, slow.given)} of them acknowledged at the end`,
       },
       {
-        measure: "the same without a backend, beside what waits in the queue",
+        measure: "the same without a backend, not counting what waits in the queue",
         unit: "MB",
         ours: [beside],
         peers: [],

@@ -58,7 +58,7 @@ describe("OpenTelemetry's variables", () => {
       ],
       ["the SDK disabled", { env: { ...ENDPOINT, OTEL_SDK_DISABLED: "TRUE" } }, []],
       [
-        "an endpoint beside a file's exporters",
+        "an endpoint in addition to a file's exporters",
         { env: ENDPOINT, yaml: "exporters: {jaeger: {type: otlp_grpc, signals: [traces]}}" },
         ["jaeger: otlp_grpc traces", "otlp: otlp_grpc traces,metrics,logs"],
       ],

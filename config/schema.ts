@@ -312,7 +312,7 @@ const base: Tree = {
     recordOn: leaf(
       list(oneOf("finding")),
       [],
-      "When to copy the last half hour to a recording beside the database: when a rule finds something. At most every 10 minutes; the newest three are kept, of at most 64 MiB each.",
+      "When to copy the last half hour to a recording next to the database: when a rule finds something. At most every 10 minutes; the newest three are kept, of at most 64 MiB each.",
     ),
   },
   shutdown: {

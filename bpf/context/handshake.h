@@ -77,7 +77,7 @@ static __always_inline void tell_handshake(struct sock *sk, const struct message
 	if (!c->awaits_accept || c->awaits_answer || (c->protocol == CARRIED_HTTP2 && !c->n))
 		return;
 	c->awaits_accept = false;
-	/* A system call's tracepoint records it beside the connection. */
+	/* A system call's tracepoint records it next to the connection. */
 	if (!known->accepted_at) {
 		w = bpf_map_lookup_elem(&unaccepted, &cookie);
 		if (!w || !w->accepted_at)

@@ -61,7 +61,7 @@ static __always_inline bool is_tls(u64 word)
 /* The kernel may skip a program while another thread's run of it is preempted on the same CPU. */
 static __always_inline bool follows_gap(const struct message *m, const struct carrier *c)
 {
-	/* A Fast Open message is shown before the connection has a sequence number. */
+	/* A Fast Open message arrives here before the connection has a sequence number. */
 	if (!c->sent_from || (s32)(m->seq - c->sent_to) <= 0)
 		return false;
 	/* Without a context it may have been left alone for a while. */
@@ -255,7 +255,7 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 	}
 	if (c && m.follows_gap)
 		end_at_gap(&m, c);
-	/* The table is written for this socket, the thread's context for whatever the thread does. */
+	/* The table is specific to this socket; the thread's context covers everything that the thread does. */
 	if (reads_threads && !has_context && !(c && c->has_table_seq)) {
 		int says = read_thread(sk, &m, &c);
 

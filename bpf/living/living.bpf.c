@@ -64,8 +64,8 @@ static __always_inline bool is_open(const struct sock *sk, const struct conn *c)
 }
 
 /*
- * Run first, and writes nothing: the kernel then visits all sockets in one go. When it continues after a full buffer, it
- * visits some twice or not at all if others have begun or ended meanwhile.
+ * Runs first and writes nothing, so the kernel visits all sockets in one go. When the kernel continues after a full
+ * buffer, it visits some twice, or not at all, if others have begun or ended in the meantime.
  */
 SEC("iter/bpf_sk_storage_map")
 int count_open(struct bpf_iter__bpf_sk_storage_map *ctx)

@@ -84,7 +84,7 @@ static __always_inline bool is_unclaimed(const struct conn *c)
 	return c->owner_source == OWNER_LISTENER || c->owner_source == OWNER_UNKNOWN;
 }
 
-/* Takes over the acceptor that the end of accept() left in a table beside the row. */
+/* Takes over the acceptor that the end of accept() left in a table next to the row. */
 static __always_inline void take_acceptor(struct conn *c)
 {
 	struct waiting *w = bpf_map_lookup_elem(&unaccepted, &c->cookie);

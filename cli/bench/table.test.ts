@@ -20,7 +20,7 @@ const measured: Measured = {
 };
 
 describe("the bench table", () => {
-  it("has medians and spreads beside the baseline, and the versions", () => {
+  it("has medians and spreads next to the baseline's, and the versions", () => {
     const table = benchTable(measured, { wirespan: "0.2.0", kernel: "6.18" });
     assert.match(table, /^wirespan 0\.2\.0, kernel 6\.18; 2 × EPYC; 13 plugins\n/);
     const rows = table.split("\n").filter((line) => line.startsWith("|"));

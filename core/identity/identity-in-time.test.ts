@@ -30,11 +30,7 @@ describe("identity", () => {
         "service.name": "prog",
       });
       assert.equal(rig.name(seen(5, { startedAt: 20_005_000_000 })), "other");
-      assert.equal(
-        rig.name(seen(5, { startedAt: 10_000_000_000 })),
-        "prog",
-        "each remembered beside the other",
-      );
+      assert.equal(rig.name(seen(5, { startedAt: 10_000_000_000 })), "prog", "both remembered");
       assert.equal(rig.identity.counts.gone, 1);
     });
 

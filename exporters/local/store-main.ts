@@ -1,4 +1,4 @@
-// Where the store's program is; in the bundle, a file beside it.
+// Where the store's program is; in the bundle, a file next to it.
 import { join } from "node:path";
 
 export const STORE_MAIN = join(import.meta.dirname, "../../store/main.ts");

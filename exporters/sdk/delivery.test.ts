@@ -221,7 +221,7 @@ describe("the SDK", () => {
     assert.ok(loaded("sdk").includes("@opentelemetry/sdk-node"));
   });
 
-  it("replaces our writer for one exporter, beside another that keeps it", async () => {
+  it("replaces our writer for one exporter, while another keeps it", async () => {
     await using first = await OtlpSink.start("grpc");
     await using second = await OtlpSink.start("http");
     await using third = await OtlpSink.start("http");

@@ -63,7 +63,7 @@ describe("softirqs", () => {
 
   after(() => netns?.[Symbol.asyncDispose]());
 
-  describe("beside a flood of datagrams on one CPU", () => {
+  describe("during a flood of datagrams on one CPU", () => {
     let rows: readonly Row[];
     let outer: [Runs, Runs];
     let inner: [Runs, Runs];

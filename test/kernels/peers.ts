@@ -1,4 +1,4 @@
-// Debian's libbpf-tools beside the agent: on stock kernels they work, and count correctly.
+// Debian's libbpf-tools alongside the agent: on stock kernels they work, and count correctly.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readlinkSync } from "node:fs";

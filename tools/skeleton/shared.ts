@@ -90,7 +90,7 @@ export function sharedSource(shared: Shared, root: string): string {
   );
   const types = writer.text;
   return (
-    "// Written by tools/btfgen.ts: structs and enums of the headers beside this file. Do not edit.\n" +
+    "// Written by tools/btfgen.ts: structs and enums of the headers next to this file. Do not edit.\n" +
     preamble(types, root) +
     `import type { Fields, Layout } from "${root}/core/plugin/skeleton.ts";\n` +
     `\n${types}\n${layouts.join("")}`

@@ -2,15 +2,15 @@
 #pragma once
 
 /*
- * At a connection's change of state one chain of programs runs, each of which calls the next: first the tracker's, then
- * one of each plugin that wants changes of this kind, then the tracker's emitter. core/bridge/tail-chain.ts joins them. So
- * the kernel enters one program instead of one per plugin, and a plugin sees only TCP sockets that are known and not
- * excluded. docs/architecture.md compares alternatives.
+ * A connection's change of state runs a chain of programs, each of which calls the next: the tracker's, then one of each
+ * plugin that wants changes of this kind, then the tracker's emitter. core/bridge/tail-chain.ts links them. The kernel
+ * thus enters one program instead of one per plugin, and a plugin sees only TCP sockets that are known and not excluded.
+ * docs/architecture.md compares alternatives.
  *
  * The kernel does not enter a program that is already running on this CPU. A packet can interrupt one in a system
  * call, and a softirq then handles hundreds. Therefore the tracker has a second program, entered next, which feeds the
- * events that the first was not entered for into the same chain (second_program.h). A plugin's program may thus interrupt
- * itself, once: `is_nested` of its struct conn shows it, and per-CPU scratch memory must be kept apart.
+ * events that the first one missed into the same chain (second_program.h). A plugin's program may thus interrupt itself,
+ * once: `is_nested` of its struct conn is then set, and each run needs its own per-CPU scratch memory.
  */
 #include <wirespan/conn.h>
 #include <wirespan/kernel.h>
@@ -70,7 +70,7 @@ struct {
 
 /*
  * A plugin's link of the chain, called at changes of the kinds that it `wants`; `see` takes the socket, the state that
- * it leaves and the one that it enters. The second program sees the ends that no program was shown and that a sweep
+ * it leaves and the one that it enters. The second program sees the ends that no program observed and that a sweep
  * has found; it is loaded only when needed.
  */
 #define STATE_PROGRAM(name, wants, see)                            \

@@ -4,7 +4,7 @@
 /*
  * Bytes, retransmissions and connections since they were last summed, from the sockets' own counters: no program runs
  * per packet or message. A sweep adds living connections and the close adds the rest, possibly at the same time on
- * another CPU. A mark beside the struct conn holds what was added already. The close writes closed_at and then looks
+ * another CPU. A mark next to the struct conn holds what has already been added. The close writes closed_at and then looks
  * for the mark; the sweep makes the mark and then reads closed_at: at least one of them sees the other.
  */
 #include <wirespan/barrier.h>

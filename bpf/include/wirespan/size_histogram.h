@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * OpenTelemetry exponential histograms of scale 3 for sizes in bytes, beside histogram.h, which is for
+ * OpenTelemetry exponential histograms of scale 3 for sizes in bytes, alongside histogram.h, which is for
  * times: whole numbers over a few powers of two, so that a bucket is found in a few steps and needs no
  * table.
  */

@@ -1,4 +1,4 @@
-// Written by tools/btfgen.ts: structs and enums of the headers beside this file. Do not edit.
+// Written by tools/btfgen.ts: structs and enums of the headers next to this file. Do not edit.
 import { Bytes16, Bytes8, decodeCString16, readU64Array, StructCursor } from "../../../core/bridge/runtime.ts";
 import type { Fields, Layout } from "../../../core/plugin/skeleton.ts";
 

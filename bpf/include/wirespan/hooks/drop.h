@@ -25,7 +25,7 @@ struct dropped {
 	struct headers headers;
 	struct given_up given_up;
 	struct drop_site site;
-	/* The other one of the site's if the connection says so. */
+	/* The opposite of the site's if the connection shows that. */
 	enum way way;
 	/* Of the socket; 0: no socket. */
 	u32 state;

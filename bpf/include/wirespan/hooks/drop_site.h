@@ -131,8 +131,8 @@ static __always_inline bool is_receivers(const struct sock *sk, const struct sk_
 }
 
 /*
- * Returns the receiver's or sender's TCP socket, request or TIME_WAIT socket; NULL: none. `at` is in a map, of whose
- * contents the verifier knows nothing: on the stack, it would check what follows for each combination of them.
+ * Returns the receiver's or sender's TCP socket, request or TIME_WAIT socket; NULL: none. `at` is in a map, whose
+ * contents the verifier does not track: on the stack, it would check what follows for each combination of them.
  */
 static __always_inline struct sock *read_drop_site(struct drop_site *at, struct sk_buff *skb,
 						   struct sock *rx_sk, u32 reason)
