@@ -104,10 +104,10 @@ static __always_inline bool hands_on(struct net_device *dev)
 	u64 seen = bpf_core_enum_value(enum netdev_priv_flags, IFF_BRIDGE_PORT) |
 		   bpf_core_enum_value(enum netdev_priv_flags, IFF_OVS_DATAPATH);
 
-	if (bpf_core_field_exists(dev->vlan_info) && dev->vlan_info)
+	if (bpf_core_field_exists(dev->vlan_info) && BPF_CORE_READ(dev, vlan_info))
 		return true;
 	return flags & bpf_core_enum_value(enum netdev_priv_flags, IFF_L3MDEV_SLAVE) ||
-	       (dev->rx_handler && !(flags & seen));
+	       (BPF_CORE_READ(dev, rx_handler) && !(flags & seen));
 }
 
 static __always_inline u64 tag_of(const struct net_device *dev, u32 queue, enum way way)
@@ -118,13 +118,12 @@ static __always_inline u64 tag_of(const struct net_device *dev, u32 queue, enum 
 /* Initialises a slot for a queue that is seen for the first time on this CPU. */
 static __noinline bool settle(struct queue *q, struct net_device *dev, u32 queue, enum way way)
 {
-	struct net *net = dev->nd_net.net;
-
 	if (q->tag && !evict(q))
 		return false;
 	q->tag = tag_of(dev, queue, way);
-	q->netns_cookie = net->net_cookie;
-	q->netns = net->ns.inum;
+	/* Pointers are read by helper, as in read_exe. */
+	q->netns_cookie = BPF_CORE_READ(dev, nd_net.net, net_cookie);
+	q->netns = BPF_CORE_READ(dev, nd_net.net, ns.inum);
 	q->ifindex = dev->ifindex;
 	q->queue = queue;
 	q->way = way;

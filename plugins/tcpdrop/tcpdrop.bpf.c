@@ -174,7 +174,7 @@ static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *locati
 	struct total_key key = {};
 	struct dropped *d;
 	struct total *row;
-	struct sock *sk;
+	struct sock *sk = sender_of(skb);
 
 	if (hook == DROP_WITH_SOCKET)
 		note_other(skb, reason, rx_sk);

@@ -97,7 +97,7 @@ STATE_PROGRAM(on_close, WANTS(CLOSE), see_close)
 static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *location, u32 reason,
 				    struct sock *rx_sk, enum drop_hook hook, bool is_nested)
 {
-	struct sock *sk;
+	struct sock *sk = sender_of(skb);
 	struct dropped *d = read_drop(&sk, skb, reason, rx_sk, hook, is_nested);
 	struct sum *sum;
 

@@ -43,7 +43,8 @@ static __always_inline void write_row(struct bpf_iter__bpf_sk_storage_map *ctx, 
 				      u32 bytes)
 {
 	struct row_header header = { plugin_bit, bytes };
+	struct seq_file *seq = ctx->meta->seq;
 
-	bpf_seq_write(ctx->meta->seq, &header, sizeof(header));
-	bpf_seq_write(ctx->meta->seq, row, bytes);
+	bpf_seq_write(seq, &header, sizeof(header));
+	bpf_seq_write(seq, row, bytes);
 }

@@ -135,9 +135,9 @@ static __always_inline bool is_receivers(const struct sock *sk, const struct sk_
  * contents the verifier does not track: on the stack, it would check what follows for each combination of them.
  */
 static __always_inline struct sock *read_drop_site(struct drop_site *at, struct sk_buff *skb,
-						   struct sock *rx_sk, u32 reason)
+						   struct sock *sk, struct sock *rx_sk, u32 reason)
 {
-	struct sock *sk = skb->sk, *whose = rx_sk ? rx_sk : sk;
+	struct sock *whose = rx_sk ? rx_sk : sk;
 
 	at->dev = device_of(skb);
 	at->way = way_of(skb, rx_sk, sk, reason, at->dev);
