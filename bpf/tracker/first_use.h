@@ -24,8 +24,10 @@ static __always_inline int on_use(struct sock *sk)
 		/* It was queued or in transit between processes when the agent started, or began unseen. */
 		meet_socket(sk, sk->__sk_common.skc_state, true);
 	} else if (awaits_user(c)) {
-		if (awaits_acceptor(c))
+		if (awaits_acceptor(c)) {
 			take_acceptor(c);
+			count_unseen_accept(c);
+		}
 		take_over(c, OWNER_IO);
 	} else if (c->user.pid != bpf_get_current_pid_tgid() >> 32) {
 		struct task user = {};

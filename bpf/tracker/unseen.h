@@ -55,6 +55,13 @@ static __always_inline bool claim_beginning(struct conn *c, const struct tcp_soc
 	return true;
 }
 
+/* A process uses a connection that accept() has not returned yet, as far as any program was shown. */
+static __always_inline void count_unseen_accept(const struct conn *c)
+{
+	if (!c->accepted_at && bpf_map_lookup_elem(&unaccepted, &c->cookie))
+		COUNT(unseen_changes);
+}
+
 /* Creates a row without history, or after a connection that has ended. `acts`: the current task acts on the socket. */
 static __always_inline void begin(struct sock *sk, struct conn *c, struct tcp_sock *tp, u32 state,
 				  bool acts)

@@ -27,6 +27,9 @@ export interface CollectorOptions {
   readonly collected: () => void;
 }
 
+/** Milliseconds between two log lines about unseen events. */
+const LOG_AGAIN = 60_000;
+
 export class Collector {
   readonly #options: CollectorOptions;
   readonly #balance = new Balance();
@@ -34,6 +37,7 @@ export class Collector {
   #surveyed = { living: 0, goneOn: 0 };
   /** Unseen events as last logged. */
   #logged = 0;
+  #loggedAt = Number.NEGATIVE_INFINITY;
   #detached = false;
   #collecting: Promise<readonly Metric[]> | undefined;
   #next: Promise<readonly Metric[]> | undefined;
@@ -147,7 +151,7 @@ export class Collector {
     const ofPlugins = runners().map((runner) => runner.reader?.counters() ?? {});
     this.#balance.take(before, this.#surveyed.living, reader.counters(), ofPlugins);
     if (this.#balance.unseen === unseen) return;
-    if (this.#logged === 0) this.#logUnseen();
+    if (performance.now() - this.#loggedAt >= LOG_AGAIN) this.#logUnseen();
     await this.#options.dropRowsWithoutSocket();
   }
 
@@ -155,6 +159,7 @@ export class Collector {
     const { unseen, connections } = this;
     if (unseen === this.#logged) return;
     this.#logged = unseen;
+    this.#loggedAt = performance.now();
     this.#options.log.warn({ unseen, lost: connections.lost.unseen }, sayUnseen(unseen));
   }
 

@@ -193,6 +193,22 @@ describe("tcpaccept", () => {
     assertRow(await silent.one(), { "error.type": undefined });
   });
 
+  it("counts calls whose return no program was shown, once their connections are used", async function () {
+    await using netns = await Netns.create();
+    await using seen = await watch(["tcpaccept"], { "filter.include.netns": String(inodeOf(netns)) });
+    const { object } = seen.engine.tracker.loaded;
+    const hooks = ["on_accept4_exit", "on_accept_exit"];
+    // If functions can be traced, accept() is found by one of them.
+    if (object.programs().every(({ name }) => !hooks.includes(name))) this.skip();
+    await seen.collect();
+    const before = seen.engine.unseen;
+    for (const program of hooks) object.detach(program);
+    await run(netns, "clientCloses", { count: 3 });
+    await seen.collect();
+    assert.deepEqual(seen.spans, []);
+    assert.ok(seen.engine.unseen - before >= 3, `${seen.engine.unseen - before} of 3`);
+  });
+
   it("reports and counts each call that fails for lack of a descriptor", async () => {
     await using netns = await Netns.create();
     await using seen = await watch(["tcpaccept"]);

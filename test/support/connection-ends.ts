@@ -16,29 +16,32 @@ export function inodeOf(netns: Netns): number {
  */
 export class Ends {
   readonly #agent: Agent;
-  readonly #from: number;
+  /** The first row of the agent that has not been examined. */
+  #next: number;
+  readonly #found: Row[] = [];
   readonly #inodes: ReadonlySet<number>;
   readonly #since = Date.now() - 2;
 
   constructor(agent: Agent, ...namespaces: readonly Netns[]) {
     this.#agent = agent;
-    this.#from = agent.rows.length;
+    this.#next = agent.rows.length;
     this.#inodes = new Set(namespaces.map(inodeOf));
   }
 
   get #rows(): readonly Row[] {
-    const rows = this.#agent.rows.slice(this.#from);
-    return rows.filter(
-      (row) =>
-        this.#inodes.has(row["wirespan.netns.inode"] as number) &&
-        Date.parse(String(row.start ?? row.time)) >= this.#since,
-    );
+    const { rows } = this.#agent;
+    for (; this.#next < rows.length; this.#next++) {
+      const row = rows[this.#next]!;
+      if (!this.#inodes.has(row["wirespan.netns.inode"] as number)) continue;
+      if (Date.parse(String(row.start ?? row.time)) >= this.#since) this.#found.push(row);
+    }
+    return this.#found;
   }
 
   /** Waits until there are `count`; throws if there are more. */
   async all(count: number): Promise<readonly Row[]> {
     try {
-      await this.#agent.until((rows) => rows.length - this.#from >= count && this.#rows.length >= count);
+      await this.#agent.until(() => this.#rows.length >= count);
     } catch (cause) {
       throw new Error(`of ${count} rows only these came: ${this.#rows.map(summary).join("; ")}`, { cause });
     }
