@@ -28,6 +28,8 @@ command sysctl apt:procps   dnf:procps-ng zypper:procps   pacman:procps-ng apk:p
 command tmux   apt:tmux     dnf:tmux      zypper:tmux     pacman:tmux      apk:tmux      is the terminal in the tests of the live view
 command chromium apt:chromium dnf:chromium zypper:chromium pacman:chromium apk:chromium shows the page in its tests'
 guest_needs='command qemu-system-x86_64 apt:qemu-system-x86 dnf:qemu-system-x86-core zypper:qemu-x86 pacman:qemu-system-x86 apk:qemu-system-x86_64 emulates a machine for each kernel
+command qemu-system-aarch64 apt:qemu-system-arm dnf:qemu-system-aarch64-core zypper:qemu-arm pacman:qemu-system-aarch64 apk:qemu-system-aarch64 emulates arm64 machines
+command mmdebstrap apt:mmdebstrap dnf:mmdebstrap zypper:mmdebstrap pacman:mmdebstrap apk:mmdebstrap makes the system of arm64 guests
 command busybox  apt:busybox-static dnf:busybox zypper:busybox-static pacman:busybox apk:busybox-static starts the guests
 command modprobe apt:kmod dnf:kmod zypper:kmod pacman:kmod apk:kmod finds the modules of the guests
 command apt-get  apt:apt  dnf:apt  zypper:apt  pacman:apt  apk:apt  gets the kernels from Debian'
@@ -251,7 +253,7 @@ compile_go_library() {
 [ "$stage" = packages ] || install_system_packages
 install_node_modules
 [ "$stage" = packages ] || build
-case $stage in bundle | tests | packaging) bundle ;; esac
+case $stage in bundle | tests | guests | packaging) bundle ;; esac
 [ "$stage:$(id -u)" != tests:0 ] || unpack_nginx
 [ "$stage:$(id -u)" != tests:0 ] || unpack_redis
 [ "$stage:$(id -u)" != tests:0 ] || unpack_postgres

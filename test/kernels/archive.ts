@@ -4,6 +4,7 @@ import { existsSync, globSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import type { Arch } from "../../tools/package/fetched.ts";
 import { output } from "../support/netns.ts";
 
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "wirespan", "kernels");
@@ -12,32 +13,35 @@ const mirror = "http://deb.debian.org/debian";
 const suites = ["bullseye", "bookworm", "trixie", "trixie-backports"];
 const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const dayMs = 86_400_000;
+/** Processors, as Debian spells them. */
+const debian = { x64: "amd64", arm64: "arm64" } as const;
 
 /** An unpacked kernel: `<folder>/vmlinuz` and `<folder>/lib/modules/<release>`. */
 export interface Kernel {
+  readonly arch: Arch;
   readonly folder: string;
   readonly release: string;
 }
 
 /** The newest kernel of a series such as 6.12, from the cache if it is there; undefined if none is available. */
-export async function kernelOf(series: string): Promise<Kernel | undefined> {
-  const folder = join(cache, series);
+export async function kernelOf(series: string, arch: Arch): Promise<Kernel | undefined> {
+  const folder = join(cache, arch === "x64" ? series : `${series}-${arch}`);
   if (!existsSync(folder)) {
-    const apt = await configured();
-    const image = await newest(apt, series);
+    const apt = await configured(arch);
+    const image = await newest(apt, series, arch);
     if (image === undefined) return undefined;
     await unpack(apt, image, folder);
   }
   const [release] = await readdir(join(folder, "lib/modules"));
   if (release === undefined) throw new Error(`${folder} holds no modules: remove it and run this again`);
-  return { folder, release };
+  return { arch, folder, release };
 }
 
 /** Runs a program of apt's with our configuration; returns its standard output. */
 type Apt = (program: string, ...args: readonly string[]) => Promise<string>;
 
-async function configured(): Promise<Apt> {
-  const base = join(cache, "apt");
+async function configured(arch: Arch): Promise<Apt> {
+  const base = join(cache, `apt-${arch}`);
   const file = join(base, "apt.conf");
   const apt: Apt = (program, ...args) => output("env", [`APT_CONFIG=${file}`, program, ...args]);
   const fresh = await stat(join(base, "updated")).catch(() => undefined);
@@ -45,12 +49,13 @@ async function configured(): Promise<Apt> {
 
   for (const folder of ["lists/partial", "archives/partial"])
     await mkdir(join(base, folder), { recursive: true });
-  const signed = `deb [arch=amd64 signed-by=${keyring}] ${await ownMirror()}`;
+  const signed = `deb [arch=${debian[arch]} signed-by=${keyring}] ${await ownMirror()}`;
   await writeFile(join(base, "sources.list"), suites.map((suite) => `${signed} ${suite} main\n`).join(""));
   await writeFile(
     file,
     `Dir::Etc::sourcelist "${base}/sources.list"; Dir::Etc::sourceparts "/dev/null";
 Dir::State::lists "${base}/lists"; Dir::Cache "${base}"; Dir::Cache::archives "${base}/archives";
+APT::Architecture "${debian[arch]}"; APT::Architectures { "${debian[arch]}"; };
 Acquire::Languages "none"; APT::Sandbox::User "root";
 `,
   );
@@ -72,8 +77,8 @@ async function ownMirror(): Promise<string> {
 }
 
 /** The package of the newest plain image: cloud images have no 9p. */
-async function newest(apt: Apt, series: string): Promise<string | undefined> {
-  const plain = new RegExp(`^linux-image-${RegExp.escape(series)}[.+]\\d[^-]*(-\\d+)?-amd64$`);
+async function newest(apt: Apt, series: string, arch: Arch): Promise<string | undefined> {
+  const plain = new RegExp(`^linux-image-${RegExp.escape(series)}[.+]\\d[^-]*(-\\d+)?-${debian[arch]}$`);
   const names = (await apt("apt-cache", "pkgnames", `linux-image-${series}`)).split("\n");
   const ascending = names
     .filter((name) => plain.test(name))

@@ -1,9 +1,8 @@
 // Runs inside a guest: the report of the agent's doctor there, and what the agent reports about a workload with known
 // numbers. Evaluates nothing; writes everything to standard output.
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import type { DoctorReport } from "../../agent/doctor.ts";
-import { startAgent } from "../support/agent.ts";
+import { MAIN, startAgent } from "../support/agent.ts";
 import { inodeOf } from "../support/connection-ends.ts";
 import { ask, HttpServer } from "../support/http.ts";
 import { tap } from "../support/loss.ts";
@@ -16,7 +15,6 @@ import type { Finding, Moved, Requests } from "./finding.ts";
 import { lost, runGolden } from "./golden.ts";
 import { arePeersInstalled, startPeers } from "./peers.ts";
 
-const main = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
 /** Milliseconds; in an emulated guest on a busy machine, everything is slow. */
 const limit = 300_000;
 
@@ -37,7 +35,7 @@ exporters:
 }
 
 function doctor(): DoctorReport {
-  const words = [main, "doctor", "--json"];
+  const words = [MAIN, "doctor", "--json"];
   const { stdout, stderr }: SpawnSyncReturns<string> = spawnSync(process.execPath, words, {
     encoding: "utf8",
   });

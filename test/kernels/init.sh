@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# The guest's process 1: mounts the host's / below an overlay in memory, then runs /run/job/command. Mounts only what
-# every machine mounts: no tracefs, no bpffs, no debugfs.
+# The guest's process 1: a root tree of the host below an overlay in memory, the folders beside it that are listed in
+# /folders, then /run/job/command. Nothing but what every machine mounts: no tracefs, no bpffs, no debugfs.
 /bin/busybox --install -s /bin
 export PATH=/bin
 mount -t devtmpfs dev /dev
@@ -13,8 +13,11 @@ mount -t tmpfs -o size=80% memory /memory
 mkdir /memory/upper /memory/work
 mount -t overlay -o lowerdir=/host,upperdir=/memory/upper,workdir=/memory/work all /new
 cd /new
-mkdir -p proc sys dev run "lib/modules/$(uname -r)"
-mount -t 9p -o ro,cache=loose,$p9 modules "/new/lib/modules/$(uname -r)"
+mkdir -p proc sys dev run
+while read -r tag path; do
+  mkdir -p "/new$path"
+  mount -t 9p -o ro,cache=loose,$p9 "$tag" "/new$path"
+done </folders
 mount -t proc proc proc
 mount -t sysfs sys sys
 mount -t cgroup2 cgroup sys/fs/cgroup
