@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* W3C traceparent in the head of an HTTP/1.1 request. */
+/* W3C traceparent in the heads of HTTP/1.1 requests, several of which may follow each other (pipelining). */
 #include "shared.h"
 
 /* Offset of the value, or: */
@@ -43,8 +43,32 @@ static __always_inline bool is_method(u64 word)
 #define NAME_BEGIN_SMALL (0x20 * EACH_BYTE)
 #define NAME_END_SMALL   0x202020u
 
+/* "content-" and "length:". */
+#define LENGTH_BEGIN 0x2d746e65746e6f63ull
+#define LENGTH_END   0x3a6874676e656cull
+
+/* A decimal number, behind blanks. Global: verified once. */
+__noinline u32 read_number(struct scratch *s, u32 at)
+{
+	u32 number = 0;
+
+	if (!s)
+		return 0;
+	for (u32 i = 0; i < 12; i++) {
+		u8 c = s->bytes[MASKED(at + i, SCRATCH_MASK)];
+
+		if (c == ' ' || c == '\t')
+			continue;
+		c -= '0';
+		if (c > 9)
+			break;
+		number = 10 * number + c;
+	}
+	return number;
+}
+
 /* `at` may begin a line: the offset of the value if the line is a traceparent. */
-static __always_inline int read_line(const struct scratch *s, u32 at, u32 n)
+static __always_inline int read_line(struct scratch *s, u32 at, u32 n)
 {
 	const u8 *p;
 	u32 skip = 12;
@@ -54,8 +78,13 @@ static __always_inline int read_line(const struct scratch *s, u32 at, u32 n)
 	p = s->bytes + MASKED(at - 1, SCRATCH_MASK) + 1;
 	if (p[-1] != '\n')
 		return HEAD_OTHER;
-	if (p[0] == '\r' || p[0] == '\n')
+	if (p[0] == '\r' || p[0] == '\n') {
+		s->next = at + (p[0] == '\r' ? 2 : 1) + s->body;
 		return HEAD_ENDED;
+	}
+	if ((*(const u64 *)p | NAME_BEGIN_SMALL) == LENGTH_BEGIN &&
+	    (*(const u64 *)(p + 8) << 8 >> 8 | NAME_BEGIN_SMALL >> 8) == LENGTH_END)
+		s->body = read_number(s, at + 15);
 	if ((*(const u64 *)p | NAME_BEGIN_SMALL) != NAME_BEGIN ||
 	    (*(const u32 *)(p + 8) | NAME_END_SMALL) != NAME_END)
 		return HEAD_OTHER;
@@ -65,7 +94,7 @@ static __always_inline int read_line(const struct scratch *s, u32 at, u32 n)
 }
 
 /* The lines that begin after the newlines in the 8 bytes at `at`; `newlines` has the highest bit of each set. */
-__noinline int read_lines(const struct scratch *s, u32 at, u64 newlines, u32 n)
+__noinline int read_lines(struct scratch *s, u32 at, u64 newlines, u32 n)
 {
 	if (!s)
 		return HEAD_OTHER;
@@ -95,14 +124,18 @@ static __always_inline u64 newlines_at(const u8 *p)
 /* Words that are searched together. */
 #define WORDS 4
 
-/* Searches the first `n` bytes, up to the end of the head. */
-__noinline int search_head(const struct scratch *s, u32 n)
+/* Searches the bytes from `from` up to the end of the head, or to `n`. */
+__noinline int search_head(struct scratch *s, u32 from, u32 n)
 {
 	int found = HEAD_CONTINUES;
 
 	if (!s)
 		return found;
-	for (u32 at = 0; at < SEARCHED; at += 8 * WORDS) {
+	s->next = 0;
+	if (from)
+		s->body = 0;
+	for (u32 i = 0; i < SEARCHED; i += 8 * WORDS) {
+		u32 at = from + i;
 		u64 newlines[WORDS];
 		const u8 *p;
 
@@ -194,10 +227,10 @@ __noinline int parse_context(struct entry *e, struct scratch *s, u32 at, u32 n, 
 	return bad || !trace || !(ids[0] | ids[1]) ? HEAD_INVALID : 0;
 }
 
-/* The context in the head whose first, or next, `n` bytes are in `s`. */
-__noinline int read_head(struct entry *e, struct scratch *s, u32 n)
+/* The context in the head that begins, or continues, at `from`. */
+__noinline int read_head(struct entry *e, struct scratch *s, u32 from, u32 n)
 {
-	int at = search_head(s, n), parsed;
+	int at = search_head(s, from, n), parsed;
 
 	if (!e || !s)
 		return HEAD_OTHER;
@@ -222,4 +255,15 @@ static __always_inline bool goes_on(int head, u32 bytes)
 		return true;
 	COUNT_CORRELATED(beyond_window, 1);
 	return false;
+}
+
+/* Maximum number of further requests per message or segment: as many as fit into the window. */
+#define PIPELINED 160
+
+/* Behind the request that was searched last comes another one. */
+static __always_inline bool is_request_next(const struct scratch *s, u32 n)
+{
+	u32 at = s->next;
+
+	return at && at + 4 <= n && is_method(*(const u64 *)(s->bytes + MASKED(at, SCRATCH_MASK)));
 }

@@ -56,16 +56,21 @@ static __always_inline struct carrier *carrier_for(struct sock *sk, struct conn 
 
 /*
  * A request begins. If it arrives while another is unanswered, or while a response is still being sent (`overlaps`),
- * the next bytes cannot be assigned. `is_soon`: after the handshake.
+ * the next bytes cannot be assigned. `is_soon`: after the handshake; `answered_from`: where the next response begins.
  */
-__noinline int begin_request(struct carrier *c, u32 seq, bool overlaps, bool is_soon)
+__noinline int begin_request(struct carrier *c, u32 seq, bool overlaps, bool is_soon,
+			     u32 answered_from)
 {
 	if (!c)
 		return 0;
 	__builtin_memset(&c->in, 0, sizeof(c->in));
 	c->asked_at = seq;
 	drop_tail(c);
-	c->overlaps = overlaps || c->awaits_answer;
+	/* A response that no program was shown is not one that is still to come. */
+	if (c->awaits_answer && c->answered_from == answered_from)
+		c->is_pipelined = true;
+	c->answered_from = answered_from;
+	c->overlaps = overlaps || c->awaits_answer || c->is_pipelined;
 	if (c->overlaps)
 		COUNT_CORRELATED(ambiguous, 1);
 	if (!c->handshake_settled) {
@@ -78,7 +83,7 @@ __noinline int begin_request(struct carrier *c, u32 seq, bool overlaps, bool is_
 
 static __always_inline void take_received(struct carrier *c, struct entry *e)
 {
-	if (c->overlaps)
+	if (c->overlaps || c->is_pipelined)
 		return;
 	COUNT_CORRELATED(headers_received, 1);
 	e->seq = c->asked_at;
@@ -86,19 +91,65 @@ static __always_inline void take_received(struct carrier *c, struct entry *e)
 	c->has_sampled |= is_sampled(e);
 }
 
+struct further {
+	struct scratch *scratch;
+	u32 n;
+	u32 count;
+	/* Where the last one begins. */
+	u32 at;
+};
+
+/* The next request in a segment; 1 if there is none. */
+static long count_further(u32 i, struct further *f)
+{
+	struct scratch *s = f->scratch;
+
+	if (!is_request_next(s, f->n))
+		return 1;
+	f->count++;
+	f->at = s->next;
+	search_head(s, f->at, f->n);
+	return 0;
+}
+
+/*
+ * Further requests in the same segment: their number is counted, and their responses are not assigned. `is_cut`: more
+ * of it follows.
+ */
+static __noinline int count_pipelined(struct carrier *c, struct scratch *s, u32 n, bool is_cut)
+{
+	struct further f = { .scratch = s, .n = n };
+
+	if (!is_request_next(s, n))
+		return 0;
+	bpf_loop(PIPELINED, count_further, &f, 0);
+	COUNT_CORRELATED(ambiguous, f.count);
+	c->is_pipelined = true;
+	__builtin_memset(&c->in, 0, sizeof(c->in));
+	if (is_cut) {
+		COUNT_CORRELATED(beyond_window, 1);
+	} else if (!s->next) {
+		keep_tail(c, s, f.at, n, TAIL_RECEIVED);
+		c->head_bytes = n - f.at;
+	}
+	return 0;
+}
+
 /* `n` bytes of a head, including the tail, are in `s`; `bytes`: of the message, up to the limit of the window. */
 static __always_inline void read_received_head(struct carrier *c, struct scratch *s, u32 n,
 					       u32 bytes)
 {
+	bool is_cut = c->head_bytes + bytes >= window;
 	struct entry e = {};
-	int head = read_head(&e, s, n);
+	int head = read_head(&e, s, c->tail.begin, n);
 
 	if (goes_on(head, c->head_bytes + bytes)) {
-		keep_tail(c, s, n, TAIL_RECEIVED);
+		keep_tail(c, s, c->tail.begin, n, TAIL_RECEIVED);
 		c->head_bytes += n - TAIL;
 		return;
 	}
 	drop_tail(c);
 	if (!head)
 		take_received(c, &e);
+	count_pipelined(c, s, n, is_cut);
 }

@@ -51,7 +51,8 @@ static __always_inline int see_received(struct sock *sk, struct msghdr *msg, int
 	if (has_on_segment && (c->in.source || c->awaits_answer))
 		return 0;
 	if (is_first) {
-		begin_request(c, seq, tp->snd_una != tp->write_seq, is_soon_after_handshake(known));
+		begin_request(c, seq, tp->snd_una != tp->write_seq, is_soon_after_handshake(known),
+			      tp->write_seq);
 		c->protocol = CARRIED_HTTP1;
 	}
 	begin_scratch(s, &c->tail);

@@ -104,7 +104,7 @@ static __always_inline int see_segment(struct sock *sk, struct sk_buff *skb)
 		return 0;
 	}
 	if (is_method(word)) {
-		begin_request(c, p.seq, p.overlaps, p.is_soon);
+		begin_request(c, p.seq, p.overlaps, p.is_soon, tp->write_seq);
 		c->protocol = CARRIED_HTTP1;
 	}
 	follow_head(c, s, &packet, header, &p);

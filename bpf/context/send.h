@@ -16,6 +16,7 @@ static __noinline int read_sent_head(const struct message *m, struct carrier *c,
 	struct scratch *s = scratch_of(SCRATCH_SEND);
 	bool continues = c->tail_of == TAIL_SENT;
 	u32 limit = window - (continues ? c->head_bytes : 0), n;
+	u32 begin = continues ? c->tail.begin : 0;
 	int head;
 
 	if (!s)
@@ -24,13 +25,14 @@ static __noinline int read_sent_head(const struct message *m, struct carrier *c,
 		limit = m->bytes;
 	begin_scratch(s, continues ? &c->tail : NULL);
 	n = copy_message(s, from, limit);
-	head = read_head(e, s, n);
+	s->filled = n;
+	head = read_head(e, s, begin, n);
 	if (!goes_on(head,
 		     (continues ? c->head_bytes : 0) + (m->bytes > limit ? window : n - TAIL))) {
 		drop_tail(c);
 		return head;
 	}
-	keep_tail(c, s, n, TAIL_SENT);
+	keep_tail(c, s, begin, n, TAIL_SENT);
 	c->head_bytes = (continues ? c->head_bytes : 0) + (n - TAIL);
 	return head;
 }
@@ -73,10 +75,11 @@ static __always_inline bool follows_gap(const struct message *m, const struct ca
 /* A retry of a message of which nothing was accepted may have other content. */
 static __always_inline void forget_unsent(struct carrier *c, u32 seq)
 {
-	for (u32 i = 0; i < 2; i++) {
+	for (u32 i = 0; i < CONTEXTS; i++) {
 		const struct entry *e = &c->ring[MASKED(c->n - 1, CONTEXTS - 1)];
 
-		if (!c->n || e->seq != seq || e->source != CONTEXT_HEADER || e->answers)
+		if (!c->n || (s32)(e->seq - seq) < 0 || e->answers ||
+		    (e->seq == seq && e->source != CONTEXT_HEADER))
 			break;
 		c->n--;
 	}
@@ -94,8 +97,8 @@ static __always_inline bool has_several_in_flight(const struct carrier *c)
 	       (newest == before && (s32)(c->sent_to - c->acked) > 0);
 }
 
-/* A request line begins the message, or its head continues in it. */
-static __always_inline void on_request(const struct message *m, struct carrier *c,
+/* A request line begins the message, or its head continues in it. Whether the head was searched for its bytes' context. */
+static __always_inline bool on_request(const struct message *m, struct carrier *c,
 				       const struct source *from, bool is_first, bool has_context)
 {
 	const struct entry *newest = &c->ring[MASKED(c->n - 1, CONTEXTS - 1)];
@@ -109,7 +112,7 @@ static __always_inline void on_request(const struct message *m, struct carrier *
 			COUNT_CORRELATED(ambiguous, 1);
 			if (!has_context)
 				keep(c, m->earlier, &e);
-			return;
+			return false;
 		}
 		c->asked = true;
 		c->asked_at = e.received;
@@ -119,12 +122,86 @@ static __always_inline void on_request(const struct message *m, struct carrier *
 	if (has_context) {
 		if (!head && c->n && !is_same_context(newest, &e))
 			COUNT_CORRELATED(contradicted, 1);
-		return;
+		return false;
 	}
 	if (!head)
 		COUNT_CORRELATED(headers_sent, 1);
 	if (!head || is_first)
 		keep(c, m->earlier, &e);
+	return true;
+}
+
+struct pipelined {
+	struct carrier *carrier;
+	struct earlier *earlier;
+	struct scratch *scratch;
+	u32 seq;
+	u32 bytes;
+	u32 received;
+	u32 further;
+	int head;
+};
+
+/* The next request in a message; 1 if there is none. */
+static long read_further(u32 i, struct pipelined *p)
+{
+	struct carrier *c = p->carrier;
+	struct scratch *s = p->scratch;
+	struct entry *e = &s->further;
+	u32 at = s->next, n = s->filled;
+
+	if (!is_request_next(s, n))
+		return 1;
+	p->further++;
+	__builtin_memset(e, 0, sizeof(*e));
+	e->seq = p->seq + at - TAIL;
+	e->received = p->received;
+	p->head = read_head(e, s, at, n);
+	if (goes_on(p->head, p->bytes > n - TAIL ? window : n - at)) {
+		keep_tail(c, s, at, n, TAIL_SENT);
+		c->head_bytes = n - at;
+	}
+	if (!p->head)
+		COUNT_CORRELATED(headers_sent, 1);
+	keep(c, p->earlier, e);
+	return 0;
+}
+
+/*
+ * The requests behind the first in a message, each with its own context. What follows the last, and what is received
+ * from then on, belongs to no request.
+ */
+static __noinline int read_pipelined(struct sock *sk, const struct message *m, struct carrier *c)
+{
+	struct pipelined p = {
+		.carrier = c,
+		.earlier = m->earlier,
+		.scratch = scratch_of(SCRATCH_SEND),
+		.seq = m->seq,
+		.bytes = m->bytes,
+		.received = m->tp->rcv_nxt,
+	};
+	struct scratch *s = p.scratch;
+	u32 n, end;
+
+	if (!s)
+		return 0;
+	n = s->filled;
+	if (is_request_next(s, n)) {
+		if (!p.earlier)
+			p.earlier = create_earlier(sk);
+		bpf_loop(PIPELINED, read_further, &p, 0);
+	}
+	end = (s->next > n ? s->next : n) - TAIL;
+	if (!p.further && (s->next < n || end >= m->bytes))
+		return 0;
+	if (end < m->bytes && p.head != HEAD_CONTINUES)
+		COUNT_CORRELATED(beyond_window, 1);
+	__builtin_memset(&s->further, 0, sizeof(s->further));
+	s->further.seq = m->seq + end;
+	s->further.received = p.received;
+	keep(c, p.earlier, &s->further);
+	return 0;
 }
 
 /* "HTTP/1.1 100 Continue" and two line ends: the body may follow now. */
@@ -201,7 +278,7 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 	const struct iov_iter *iter = &msg->msg_iter;
 	struct message m = { .conn = known };
 	bool is_readable, is_first, is_preface, has_context = false, publishes = false;
-	bool is_call = false;
+	bool is_call = false, is_searched = false;
 	struct source from = {};
 	struct carrier *c;
 	const struct table *t = NULL;
@@ -299,7 +376,7 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 		if (is_readable)
 			on_frames(sk, &m, c, &from, is_preface, has_context);
 	} else if (is_first || (is_readable && c->tail_of == TAIL_SENT)) {
-		on_request(&m, c, &from, is_first, has_context);
+		is_searched = on_request(&m, c, &from, is_first, has_context);
 	} else if (has_context) {
 		c->awaits_answer = false;
 	} else if (c->awaits_answer) {
@@ -312,6 +389,8 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 	c->sent_from = m.seq;
 	c->sent_to = m.seq + m.bytes;
 	tell_handshake(sk, &m, c, word);
+	if (is_searched)
+		read_pipelined(sk, &m, c);
 	return 0;
 }
 

@@ -37,6 +37,14 @@ struct {
 /* The last bytes of the previous message, or zeros, followed by the message. */
 struct scratch {
 	u8 bytes[2 * WINDOW + 128];
+	/* Of HTTP/1.1: where the head that was searched last ends, with its body; 0: not in these bytes. */
+	u32 next;
+	/* The length of that body, as far as the head has named it. */
+	u32 body;
+	/* Number of bytes, with the tail. */
+	u32 filled;
+	/* The context of a request behind the first. */
+	struct entry further;
 } __attribute__((aligned(8)));
 #define SCRATCH_MASK (2 * WINDOW - 1)
 /* As far as it is searched. */
@@ -169,14 +177,16 @@ __noinline int copy_tail(struct tail *to, const struct scratch *s, u32 n)
 	from = (const u64 *)(s->bytes + MASKED(n - TAIL, SCRATCH_MASK));
 	for (int i = 0; i < TAIL / 8; i++)
 		to->words[i] = from[i];
+	to->body = s->body;
 	return 0;
 }
 
-/* The head that ends with the first `n` bytes of `s` continues in the next message. */
-static __always_inline void keep_tail(struct carrier *c, const struct scratch *s, u32 n,
+/* The head that begins at `from` and ends with the first `n` bytes of `s` continues in the next message. */
+static __always_inline void keep_tail(struct carrier *c, const struct scratch *s, u32 from, u32 n,
 				      enum tail_of of)
 {
 	copy_tail(&c->tail, s, n);
+	c->tail.begin = from + TAIL > n ? from + TAIL - n : 0;
 	c->tail_of = of;
 }
 
@@ -194,4 +204,5 @@ static __always_inline void begin_scratch(struct scratch *s, const struct tail *
 		__builtin_memcpy(s->bytes, tail, TAIL);
 	else
 		__builtin_memset(s->bytes, 0, TAIL);
+	s->body = tail ? tail->body : 0;
 }

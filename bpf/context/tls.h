@@ -83,7 +83,10 @@ static __always_inline void read_plaintext(struct tls_call *call, const void *te
 		COUNT_CORRELATED(unreadable, 1);
 		return;
 	}
-	head = read_head(&call->context, s, TAIL + limit);
+	head = read_head(&call->context, s, 0, TAIL + limit);
+	/* Where each of several requests is in what is encrypted is not known. */
+	if (is_request_next(s, TAIL + limit))
+		head = HEAD_AMBIGUOUS;
 	if (head)
 		call->context.source = CONTEXT_NONE;
 	else

@@ -64,6 +64,8 @@ static __always_inline int see_sent(struct sock *sk)
 	struct told *t;
 
 	t = c ? bpf_sk_storage_get(&told, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE) : NULL;
+	if (t && c->n - t->n > CONTEXTS)
+		t->n = c->n - CONTEXTS;
 	for (u32 i = 0; t && i < CONTEXTS && t->n != c->n; i++)
 		tell(sk, &c->ring[MASKED(t->n++, CONTEXTS - 1)], false);
 	return 0;

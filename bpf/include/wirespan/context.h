@@ -49,6 +49,9 @@ enum carried_protocol { CARRIED_UNKNOWN, CARRIED_HTTP1, CARRIED_HTTP2, CARRIED_T
 #define TAIL 72
 struct tail {
 	u64 words[TAIL / 8];
+	/* Where in it the head begins, if it does; and the length of the body, if the head has named it so far. */
+	u32 begin;
+	u32 body;
 };
 enum tail_of { TAIL_NONE, TAIL_SENT, TAIL_RECEIVED };
 
@@ -67,6 +70,8 @@ struct carrier {
 	u32 sent_to;
 	/* rcv_nxt when the last request line was sent, or where the last received request begins. */
 	u32 asked_at;
+	/* write_seq when the last request was received. */
+	u32 answered_from;
 	/* Up to where bytes were acknowledged when the last message was sent. */
 	u32 acked;
 	/* The end of the bytes whose contexts were replaced before they were acknowledged, if there are any. */
@@ -83,6 +88,8 @@ struct carrier {
 	bool awaits_answer;
 	/* Another one was open when it arrived, so its context is not used. */
 	bool overlaps;
+	/* The peer does not wait for responses: which of them belongs to which request is not known. */
+	bool is_pipelined;
 	/* The connection was opened, or accepted, for the request in `in`. */
 	bool awaits_accept;
 	/* It is known whether a request waited for the handshake. */
@@ -136,7 +143,10 @@ struct correlated {
 	/* Heads that exceed the searched window. */
 	u64 beyond_window;
 	u64 invalid;
-	/* Bytes that look like a request while the last one is unanswered, and several contexts in one head. */
+	/*
+	 * Bytes that look like a request while the last one is unanswered, pipelined requests as they are received, and
+	 * several contexts in one head.
+	 */
 	u64 ambiguous;
 	/* Application memory that could not be read. */
 	u64 unreadable;

@@ -124,8 +124,8 @@ static long match_place(u32 i, struct ring_search *search)
 
 /*
  * Places in the ring and after it: the sampled contexts of the message in which this byte was sent or, if the peer
- * sent it, of the request that it answers or belongs to; or NO_PLACES. Several requests in one message are not
- * distinguished. Global: verified once, not for each state of its caller.
+ * sent it, of the request that it answers or belongs to; or NO_PLACES. Several contexts that a table names for one
+ * message are not distinguished. Global: verified once, not for each state of its caller.
  */
 __noinline int places_in(const struct carrier *c, u32 seq, bool is_received)
 {
