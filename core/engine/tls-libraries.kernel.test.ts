@@ -3,15 +3,18 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { copyFileSync, mkdirSync, realpathSync, statSync } from "node:fs";
+import { copyFileSync, mkdirSync, realpathSync, renameSync, statSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import type { DoctorReport } from "../../agent/doctor.ts";
+import { MAIN } from "../../test/support/agent.ts";
 import { Certificates, hasOpenssl } from "../../test/support/certificates.ts";
 import { type ContextWatch, watchContexts } from "../../test/support/contexts.ts";
 import { linesOf } from "../../test/support/http.ts";
+import { asUser } from "../../test/support/launch.ts";
 import { size } from "../../test/support/long.ts";
 import { judge, type Range, tap, witness } from "../../test/support/loss.ts";
 import { needsRoot } from "../../test/support/netns.ts";
@@ -171,6 +174,91 @@ describe("contexts in requests that are handed to OpenSSL", function () {
       sent(on).map(({ traceparent }) => traceparent),
       traceparents.flatMap((traceparent) => [traceparent, undefined]),
     );
+  });
+
+  /** So that sends of long requests wait. */
+  const slow = (net: Pair) =>
+    net.a.run("tc", ..."qdisc add dev wire0 root tbf rate 2mbit burst 4000 latency 1s".split(" "));
+  const offsets = (on: Stage) =>
+    sent(on).flatMap(({ traceparent, offset }) => (traceparent ? [[traceparent, offset]] : []));
+  const offsetsOf = (lines: readonly string[]) =>
+    ranges(lines).map(({ traceparent, from }) => [traceparent, from]);
+
+  for (const way of ["restarted", "interrupted"]) {
+    it(`are found once each if signals come while OpenSSL sends: calls are ${way}`, async () => {
+      await using on = await stage("TLSv1_3");
+      await slow(on.net);
+      const lines = [...(await linesOf(on.net.a, client(way, on.port, 12)))];
+      const { signals } = JSON.parse(lines.pop()!) as { readonly signals: number };
+      assert.ok(signals >= 12, `${signals} signals`);
+      assert.equal(lines.length, 8);
+      assert.deepEqual(offsets(on), offsetsOf(lines));
+    });
+  }
+
+  it("are each process's own if it forks while another thread is in OpenSSL", async () => {
+    await using on = await stage("TLSv1_3");
+    await slow(on.net);
+    const lines = await linesOf(on.net.a, client("forked", on.port, 2));
+    const own = lines.filter((line) => line.includes("traceparent"));
+    assert.ok(lines.includes('{"alive": true}'), "the thread was sending");
+    assert.equal(own.length, 6);
+    assert.deepEqual(offsets(on).sort(), offsetsOf(own).sort());
+  });
+
+  it("are found in a library that was replaced, and in the one in its place", async function () {
+    const library = libraryOf("/usr/bin/curl");
+    if (!library) skip(this, "no curl with OpenSSL on this machine");
+    await using on = await stage("TLSv1_3");
+    const other = join(scratch, "replaced");
+    mkdirSync(other);
+    const copy = (name: string, to = name) => copyFileSync(join(dirname(library), name), join(other, to));
+    for (const name of ["libssl.so.3", "libcrypto.so.3"]) copy(name);
+    const { tlsLibraries } = on.w.seen.engine.correlation!;
+    const watched = () => tlsLibraries!.paths.filter((path) => path.startsWith(other)).length;
+    const ask = (traceparent: string, count: number) =>
+      on.net.a.spawn(
+        "curl",
+        [
+          ...["-s", "--http1.1", "--cacert", join(scratch, "ca.pem"), "-H", `traceparent: ${traceparent}`],
+          ...["--rate", "2/s", `https://${addresses.b}:${on.port}/[1-${count}]`],
+        ],
+        { env: { ...process.env, LD_LIBRARY_PATH: other }, stdio: "ignore" },
+      );
+    const found = (traceparent: string) => sent(on).filter((c) => c.traceparent === traceparent).length;
+    const [before, after] = ["ab", "ba"].map((byte) => `00-${byte.repeat(16)}-${byte.repeat(8)}-01`);
+    const first = ask(before!, 30);
+    await on.w.seen.until("the library", () => watched() === 1);
+    copy("libssl.so.3", "new");
+    renameSync(join(other, "new"), join(other, "libssl.so.3"));
+    const second = ask(after!, 30);
+    await on.w.seen.until("the one in its place", () => watched() === 2);
+    const soFar = [found(before!), found(after!)];
+    await Promise.all([first, second].map((child) => once(child, "exit")));
+    const all = [found(before!), found(after!)];
+    assert.ok(
+      all.every((count, i) => count > soFar[i]! && count <= 30),
+      `${soFar} and then ${all}`,
+    );
+  });
+
+  it("are read by an ordinary user with the capabilities for it, and otherwise doctor says which one is missing", async () => {
+    await using _on = await stage("TLSv1_3");
+    const row = (...more: readonly string[]) => {
+      const [program, ...words] = asUser("bpf", "perfmon", ...more);
+      const asks = [process.execPath, MAIN, "doctor", "--json", "--set", "correlate.tlsUprobe=true"];
+      const { stdout } = spawnSync(program!, [...words, ...asks], { encoding: "utf8" });
+      const { carriers } = JSON.parse(stdout) as DoctorReport;
+      return carriers!.find(({ carrier }) => carrier === "uprobe")!;
+    };
+    const { works, why } = row("sys_ptrace", "sys_admin");
+    assert.ok(works && /libssl/.test(why ?? ""), why);
+    const refused = row("sys_ptrace");
+    assert.equal(refused.works, false);
+    assert.match(refused.why ?? "", /^\/\S+: EACCES: uprobes require CAP_SYS_ADMIN$/);
+    // Of its own processes, and thus of itself.
+    assert.match(row().why ?? "", /require CAP_SYS_(ADMIN|PTRACE)$/);
+    assert.match(row("sys_admin").why ?? "", /CAP_SYS_PTRACE$/);
   });
 
   it("are each found once if OpenSSL cannot send all of a request and is called again", async () => {

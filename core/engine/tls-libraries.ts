@@ -3,6 +3,7 @@
 // later. Tests: core/engine/tls-libraries.kernel.test.ts.
 import { readdirSync, readlinkSync, statSync } from "node:fs";
 import type { NativeError } from "../../native/index.ts";
+import { standing } from "../bridge/refusal.ts";
 import { mapsOf } from "../identity/address-space.ts";
 import type { Log } from "../plugin/log.ts";
 
@@ -49,6 +50,15 @@ function mappedBy(folder: string): readonly Mapped[] {
   });
 }
 
+/** Undefined: it is not there, or not this agent's to open, as /proc/PID/map_files without CAP_CHECKPOINT_RESTORE. */
+function inodeOf(path: string): number | undefined {
+  try {
+    return statSync(path).ino;
+  } catch {
+    return undefined;
+  }
+}
+
 export interface TlsLibrariesOptions {
   /** Attaches the programs for a function's entry and return; throws NativeError. */
   attach(path: string, symbol: string): void;
@@ -63,6 +73,8 @@ export class TlsLibraries {
   readonly #others = new Set<string>();
   readonly #timer: NodeJS.Timeout;
   #refusal: string | undefined;
+  /** Whatever the file. */
+  #isForbidden = false;
 
   constructor(options: TlsLibrariesOptions) {
     this.#options = options;
@@ -90,7 +102,7 @@ export class TlsLibraries {
     for (const pid of pids) {
       const look = this.#looks.get(pid) ?? { pause: 1, due: 0 };
       this.#looks.set(pid, look);
-      if (--look.due > 0 || left === 0) continue;
+      if (--look.due > 0 || left === 0 || this.#isForbidden) continue;
       look.due = look.pause;
       look.pause = Math.min(look.pause * 2, longestPause);
       if (this.#examine(`/proc/${pid}`)) left--;
@@ -102,7 +114,7 @@ export class TlsLibraries {
     try {
       const program = readlinkSync(`${folder}/exe`).replace(/ \(deleted\)$/, "");
       for (const file of mappedBy(folder)) {
-        if (this.#watched.has(file.key) || this.#others.has(file.key)) continue;
+        if (this.#isForbidden || this.#watched.has(file.key) || this.#others.has(file.key)) continue;
         if (file.isLibrary || file.path === program) this.#watch(file);
       }
       return true;
@@ -120,12 +132,12 @@ export class TlsLibraries {
       this.#refuse(file, `no more than ${mostFiles} files are watched`);
       return;
     }
-    const name = file.names.find((one) => statSync(one, { throwIfNoEntry: false })?.ino === file.inode);
+    const name = file.names.find((one) => inodeOf(one) === file.inode);
     if (name === undefined) {
       if (file.isLibrary) this.#refuse(file, "it cannot be opened");
       return;
     }
-    const found = FUNCTIONS.filter((symbol) => this.#attach(file, name, symbol));
+    const found = FUNCTIONS.filter((symbol) => !this.#isForbidden && this.#attach(file, name, symbol));
     if (found.length > 0) {
       this.#watched.set(file.key, file.path);
       this.#options.log.info({ path: file.path, functions: found }, "requests in a TLS library are read");
@@ -139,7 +151,9 @@ export class TlsLibraries {
       return true;
     } catch (error) {
       const { code, message } = error as NativeError;
-      if (code !== "ENOENT") this.#refuse(file, message);
+      this.#isForbidden = code === "EACCES" && !standing()?.capabilities.has("CAP_SYS_ADMIN");
+      if (this.#isForbidden) this.#refuse(file, `${code}: uprobes require CAP_SYS_ADMIN`);
+      else if (code !== "ENOENT") this.#refuse(file, message);
       return false;
     }
   }

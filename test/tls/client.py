@@ -1,15 +1,20 @@
 """Sends requests over TLS with Python's clients; prints a line of JSON (Range of test/support/loss.ts) for each that has a
-traceparent. Every third has none. usage: client.py kept|fresh|later|unread ADDRESS PORT CA COUNT
+traceparent. Every third has none. usage: client.py WAY ADDRESS PORT CA COUNT
 kept: http.client, one connection; fresh: urllib, a connection for each; later: encrypted into memory, and sent after the call;
-unread: over one non-blocking connection, while the server reads nothing until the client cannot send more.
+unread: over one non-blocking connection, while the server reads nothing until the client cannot send more;
+restarted, interrupted: as kept, with long requests and a small buffer, while a signal comes each ms, with SA_RESTART or without;
+forked: three long requests in a thread, while the program forks; each child then has a connection of its own, as kept.
 """
 import http.client
 import json
 import os
 import secrets
+import signal
 import socket
 import ssl
 import sys
+import threading
+import time
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../loss"))
@@ -23,11 +28,11 @@ context.check_hostname = False
 
 def print_range(local, traceparent, begin, end):
     line = {"side": "client", "traceparent": traceparent, "from": begin, "to": end, "port": local, "service": port}
-    print(json.dumps(line))
+    print(json.dumps(line), flush=True)
 
 
-def headers_of(i):
-    headers = {"cookie": secrets.token_urlsafe(2200)}
+def headers_of(i, bytes=2200):
+    headers = {"cookie": secrets.token_urlsafe(bytes)}
     if i % 3 < 2:
         # Before the cookie, within the window that is searched.
         headers = {"traceparent": "00-{}-{}-01".format(secrets.token_hex(16), secrets.token_hex(8))} | headers
@@ -39,18 +44,49 @@ def text_of(headers):
     return f"GET / HTTP/1.1\r\nhost: {address}\r\n{lines}\r\n".encode()
 
 
-def kept():
+def kept(count=count, bytes=2200, buffer=None):
     connection = http.client.HTTPSConnection(address, port, context=context)
     connection.connect()
+    if buffer:
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
     local = connection.sock.getsockname()[1]
     for i in range(count):
-        headers = headers_of(i)
+        headers = headers_of(i, bytes)
         begin = written(connection.sock)
         connection.request("GET", "/", headers=headers)
         connection.getresponse().read()
         if "traceparent" in headers:
             print_range(local, headers["traceparent"], begin, written(connection.sock))
     connection.close()
+
+
+def signalled(interrupts):
+    signals = 0
+
+    def on_signal(*_):
+        nonlocal signals
+        signals += 1
+
+    signal.signal(signal.SIGALRM, on_signal)
+    signal.siginterrupt(signal.SIGALRM, interrupts)
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    kept(bytes=24000, buffer=4096)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    print(json.dumps({"signals": signals}))
+
+
+def forked():
+    thread = threading.Thread(target=kept, args=(3, 48000, 4096))
+    thread.start()
+    for _ in range(count):
+        time.sleep(0.02)
+        child = os.fork()
+        if child == 0:
+            kept(2)
+            os._exit(0)
+        os.waitpid(child, 0)
+    print(json.dumps({"alive": thread.is_alive()}))
+    thread.join()
 
 
 def fresh():
@@ -107,4 +143,6 @@ def unread():
     print(json.dumps({"waits": waits}))
 
 
-{"kept": kept, "fresh": fresh, "later": later, "unread": unread}[way]()
+ways = {"kept": kept, "fresh": fresh, "later": later, "unread": unread, "forked": forked}
+ways |= {"restarted": lambda: signalled(False), "interrupted": lambda: signalled(True)}
+ways[way]()
