@@ -70,8 +70,10 @@ static __always_inline int see_received(struct sock *sk, struct msghdr *msg, int
 }
 
 SEC("fexit/tcp_recvmsg")
-int BPF_PROG(on_received, struct sock *sk, struct msghdr *msg, u64 len, int flags, int *addr_len,
-	     int received)
+int BPF_PROG(on_received, struct sock *sk, struct msghdr *msg, u64 len, int flags)
 {
-	return see_received(sk, msg, flags, received);
+	u64 received = 0;
+
+	/* It has an argument less from Linux 7.3 on. */
+	return bpf_get_func_ret(ctx, &received) ? 0 : see_received(sk, msg, flags, received);
 }
