@@ -23,6 +23,7 @@ function configOf(netns: Netns, sink: OtlpSink): string {
 filter: { include: { netns: ["${inodeOf(netns)}"] } }
 metrics: { interval: 2s }
 control: { socket: "" }
+shutdown: { timeout: 1m }
 plugins:
   tcpstates: { events: true }
   tcpdrop: { eventRate: 1000 }
@@ -65,6 +66,7 @@ async function ask100(): Promise<Requests> {
 filter: { include: { netns: [${namespaces}] } }
 metrics: { interval: 2s }
 control: { socket: "" }
+shutdown: { timeout: 1m }
 exporters:
   sink: { type: otlp_${sink.protocol}, endpoint: "${sink.endpoint}" }
 `,
