@@ -11,11 +11,11 @@ import { postgresFolder } from "../../correlate/node/test/servers.ts";
 import { type Collector, startCollector } from "../../test/backend/collector.ts";
 import { type BackendName, findBackend } from "../../test/backend/find.ts";
 import { type Jaeger, startJaeger } from "../../test/backend/jaeger.ts";
-import type { Span, Under } from "../../test/backend/otlp.ts";
+import { attributesOf, type Span, sumOf, type Under } from "../../test/backend/otlp.ts";
 import { startAgent } from "../../test/support/agent.ts";
 import type { Netns } from "../../test/support/netns.ts";
 import { type Asked, installDriver, openShop, shopping } from "./services.ts";
-import { build } from "./town.ts";
+import { build, PORTS } from "./town.ts";
 import { waterfall } from "./waterfall.ts";
 
 const LOSS = { requests: 8, answers: 29 } as const;
@@ -36,6 +36,8 @@ const { values } = parseArgs({
     orders: { type: "string", default: "300" },
   },
 });
+
+type Attributes = ReturnType<typeof attributesOf>;
 
 function say(text: string): void {
   console.error(`demo: ${text}`);
@@ -69,6 +71,7 @@ function configuration(collector: Collector, jaeger: Jaeger, town: readonly Netn
     filter: {
       include: { netns: town.map((netns) => String(statSync(netns.path).ino)) },
     },
+    plugins: { tcpretrans: { eventRate: 100_000 } },
     exporters: {
       collector: { type: "otlp_grpc", endpoint: collector.grpc },
       jaeger: { type: "otlp_grpc", endpoint: jaeger.grpc, signals: ["traces"] },
@@ -85,19 +88,39 @@ async function worst(jaeger: Jaeger, orders: readonly Asked[]): Promise<[Asked, 
   return undefined;
 }
 
-/** Retransmissions by the kernel's own counters, compared with those in the traces of requests. */
-function account(
-  spans: readonly Under<Span>[],
+/** The same in a retransmission's event and in its span in a request's trace. */
+const keyOf = (of: Attributes) =>
+  [of["network.local.port"], of["network.peer.port"], of["wirespan.tcp.sequence"]].join(" ");
+
+const segmentsOf = (events: readonly Attributes[]) =>
+  events.reduce((sum, of) => sum + Number(of["wirespan.tcp.segments"]), 0);
+
+/** Every segment that the kernel retransmitted, by its own counters, and where the agent has reported it. */
+async function account(
+  collector: Collector,
   asked: readonly Asked[],
   retransmitted: readonly number[],
-): string {
+): Promise<string> {
   const traces = new Set(asked.map(({ trace }) => trace));
-  const inside = spans.filter(({ item }) => item.name === "tcp retransmit" && traces.has(item.traceId ?? ""));
-  const touched = new Set(inside.map(({ item }) => item.traceId)).size;
+  const spans = (await collector.spans()).filter(
+    ({ item }) => item.name === "tcp retransmit" && traces.has(item.traceId),
+  );
+  const inTraces = new Set(spans.map(({ item }) => keyOf(attributesOf(item.attributes))));
+  const events = (await collector.logs())
+    .filter(({ item }) => item.eventName === "wirespan.tcp.retransmit")
+    .map(({ item }) => attributesOf(item.attributes));
+  const others = events.filter((of) => !inTraces.has(keyOf(of)));
+  const ofDatabase = others.filter((of) => Number(of["network.local.port"]) === PORTS.database);
+  const suppressed = sumOf(await collector.metrics(), "wirespan.correlate.suppressed");
+  const all = retransmitted.reduce((sum, one) => sum + one, 0);
+  const [reported, outside] = [segmentsOf(events), segmentsOf(others)];
+  const touched = new Set(spans.map(({ item }) => item.traceId)).size;
   const [customers, gateway, stock, database] = retransmitted;
   return (
-    `segments retransmitted, by the namespaces' own counters: customers ${customers}, gateway ${gateway}, stock ${stock}, ` +
-    `database ${database} (which names no trace); in the traces of ${touched} requests: ${inside.length}`
+    `${all} segments retransmitted, by the namespaces' own counters (customers ${customers}, gateway ${gateway}, stock ${stock}, ` +
+    `database ${database}): ${reported - outside} in the traces of ${touched} requests, ${suppressed} beyond what a trace shows, ` +
+    `${outside - suppressed} of no request (${segmentsOf(ofDatabase)} of the database's, which names no trace), ` +
+    `${all - reported} that this kernel showed to no program`
   );
 }
 
@@ -148,7 +171,7 @@ async function main(): Promise<void> {
   );
   // Its last telemetry leaves when it ends.
   const { stderr } = await agent.stop();
-  say(account(await collector.spans(), asked, retransmitted));
+  say(await account(collector, asked, retransmitted));
   const orders = asked.filter(({ path }) => path === "order");
   const found = await worst(jaeger, orders);
   if (!found)

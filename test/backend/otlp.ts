@@ -178,3 +178,25 @@ function plain(value: AnyValue): unknown {
   if (value.kvlistValue) return attributesOf(value.kvlistValue.values);
   return value.stringValue ?? value.doubleValue ?? value.boolValue ?? value.bytesValue;
 }
+
+/** A counter's sum over its series, of all or of those with these attributes. */
+export const sumOf = (
+  metrics: readonly Under<Metric>[],
+  name: string,
+  only: Readonly<Record<string, unknown>> = {},
+): number => {
+  // Cumulative: the last point of each series counts.
+  const series = new Map<string, number>();
+  for (const { resource, item } of metrics) {
+    if (item.name !== name) continue;
+    for (const point of item.sum?.dataPoints ?? []) {
+      const attributes = attributesOf(point.attributes);
+      if (Object.entries(only).some(([key, value]) => attributes[key] !== value)) continue;
+      const key = Object.entries({ ...resource, ...attributes })
+        .sort()
+        .join();
+      series.set(key, Number(point.asInt ?? point.asDouble ?? 0));
+    }
+  }
+  return [...series.values()].reduce((sum, value) => sum + value, 0);
+};

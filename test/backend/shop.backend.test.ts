@@ -19,7 +19,7 @@ import { skip } from "../support/skip.ts";
 import { startCollector } from "./collector.ts";
 import { needBackends } from "./find.ts";
 import { type Jaeger, startJaeger, WARNINGS } from "./jaeger.ts";
-import { attributesOf, type Metric, type Span, type Under } from "./otlp.ts";
+import { attributesOf, type Span, sumOf, type Under } from "./otlp.ts";
 
 const REQUESTS = size(24, 300);
 /** Requests with retransmissions, of each client, in each direction over each protocol. */
@@ -66,27 +66,6 @@ async function inBatches<T, R>(all: readonly T[], work: (one: T) => Promise<R>):
     results.push(...(await Promise.all(all.slice(at, at + 8).map(work))));
   return results;
 }
-
-const sumOf = (
-  metrics: readonly Under<Metric>[],
-  name: string,
-  only: Readonly<Record<string, unknown>> = {},
-): number => {
-  // Cumulative: the last point of each series counts.
-  const series = new Map<string, number>();
-  for (const { resource, item } of metrics) {
-    if (item.name !== name) continue;
-    for (const point of item.sum?.dataPoints ?? []) {
-      const attributes = attributesOf(point.attributes);
-      if (Object.entries(only).some(([key, value]) => attributes[key] !== value)) continue;
-      const key = Object.entries({ ...resource, ...attributes })
-        .sort()
-        .join();
-      series.set(key, Number(point.asInt ?? point.asDouble ?? 0));
-    }
-  }
-  return [...series.values()].reduce((sum, value) => sum + value, 0);
-};
 
 describe("a shop over lossy links", function () {
   this.timeout(600_000);
