@@ -1,4 +1,4 @@
-// Run by `npm start`: runs the bundle with the code that an earlier start has compiled. Node's own cache contains only
+// Run by `npm start` and by packages: runs the bundle with the code that an earlier start has compiled. Node's own cache contains only
 // what is compiled when a file is loaded, and none of the functions that are called afterwards.
 "use strict";
 const { createHash } = require("node:crypto");
@@ -11,7 +11,8 @@ const vm = require("node:vm");
 const STARTED = 3000;
 const DIGEST_BYTES = 32;
 
-const folder = process.env.NODE_COMPILE_CACHE ?? "";
+/** CACHE_DIRECTORY: a systemd unit's. */
+const folder = process.env.NODE_COMPILE_CACHE ?? process.env.CACHE_DIRECTORY?.split(":")[0] ?? "";
 const kept = join(folder, "wirespan.code");
 const file = join(__dirname, "../dist/wirespan.cjs");
 

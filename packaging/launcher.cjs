@@ -27,7 +27,13 @@ if (!isThere) {
   );
 }
 var flags = require("fs").readFileSync(path.join(root, "cli/node-flags"), "latin1").trim().split(" ");
-var main = path.join(root, "dist/wirespan.cjs");
+var main = path.join(root, "cli/start.cjs");
+// Not $HOME: under sudo it may be the home of another user, who must not supply code.
+try {
+  process.env.CACHE_DIRECTORY = process.env.CACHE_DIRECTORY || path.join(require("os").userInfo().homedir, ".cache/wirespan");
+} catch (error) {
+  // The user has no entry: nothing is kept.
+}
 // Replaces this process, so that signals and the exit code are the agent's.
 process.execve(
   process.execPath,

@@ -1,6 +1,7 @@
 // The life cycle of the .deb on a machine with minimal Debian and systemd; the tests run in this order.
 import assert from "node:assert/strict";
 import { basename } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import packageJson from "../../package.json" with { type: "json" };
 import { allPackages } from "../../test/support/all-packages.ts";
 import { Machine } from "../../test/support/machine.ts";
@@ -90,6 +91,17 @@ describe("the Debian package", () => {
     const status = await machine.run("cat", `/proc/${await pid()}/status`);
     assert.match(status, new RegExp(`^Uid:\\t${owner}\\t`, "m"), "a user of its own");
     assert.notEqual(owner, "0");
+  });
+
+  it("keeps the code that a start has compiled, for itself alone, and uses it at the next start", async () => {
+    const kept = () => machine.run("stat", "-L", "-c", "%a %Y %i", "/var/cache/wirespan/wirespan.code");
+    await until("kept code", () => kept().catch(() => undefined));
+    const before = await kept();
+    assert.match(before, /^600 /);
+    await systemctl("restart", UNIT);
+    // Longer than the start of an agent, after which code that was not accepted would be replaced.
+    await sleep(5000);
+    assert.equal(await kept(), before);
   });
 
   it("has a command that reaches the service", async () => {
@@ -194,5 +206,6 @@ describe("the Debian package", () => {
       (await files()).filter((path) => !untouched.has(path)),
       [],
     );
+    assert.equal(await machine.run("find", "/var/cache", "-name", "*wirespan*"), "");
   });
 });

@@ -1,7 +1,7 @@
 // The npm packages on systems that have their minimum and Node: no compiler, no libbpf, no registry.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { globSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { DoctorReport } from "../../agent/doctor.ts";
 import type { Status } from "../../agent/status.ts";
@@ -11,6 +11,7 @@ import { allPackages } from "../../test/support/all-packages.ts";
 import { type BareSystem, debian, musl } from "../../test/support/bare.ts";
 import { Netns, needsRoot } from "../../test/support/netns.ts";
 import { installLines } from "../../test/support/readme.ts";
+import { until } from "../../test/support/until.ts";
 import { run } from "../../test/support/workload.ts";
 import { version } from "./version.ts";
 
@@ -146,6 +147,17 @@ for (const [name, make] of Object.entries(systems)) {
           status.plugins.some((plugin) => plugin.name === name),
           name,
         );
+      assert.equal((await agent.stop()).code, 0);
+    });
+
+    it("keep the code that a start has compiled, in the cache of a user who has an entry", async () => {
+      const kept = join(root!.path, "root/.cache/wirespan/wirespan.code");
+      rmSync(kept, { force: true });
+      await using agent = await startAgent(["--set", "viewer.enabled=false"], {
+        main: COMMAND,
+        through: enter,
+      });
+      if (root!.libc === "glibc") await until("kept code", () => existsSync(kept) || undefined);
       assert.equal((await agent.stop()).code, 0);
     });
 
