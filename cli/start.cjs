@@ -1,5 +1,5 @@
-// Run by `npm start` and by packages: runs the bundle with the code that an earlier start has compiled. Node's own cache contains only
-// what is compiled when a file is loaded, and none of the functions that are called afterwards.
+// Run by `npm start` and by packages: runs the bundle with the code that an earlier start has compiled. Node's own
+// cache contains only what is compiled when a file is loaded, and none of the functions that are called afterwards.
 "use strict";
 const { createHash } = require("node:crypto");
 const { mkdirSync, readFileSync, renameSync, writeFileSync } = require("node:fs");

@@ -1,4 +1,4 @@
-// The same on arm64, where 6.1 lets no functions be watched (no fentry, no fexit).
+// The same on arm64, where no function can be traced on 6.1 (no fentry, no fexit).
 import { describeKernel } from "./row.ts";
 
 describeKernel("arm64", "6.1", [

@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# The guest's process 1: a root tree of the host below an overlay in memory, the folders beside it that are listed in
-# /folders, then /run/job/command. Nothing but what every machine mounts: no tracefs, no bpffs, no debugfs.
+# The guest's process 1: mounts a root tree of the host below an overlay in memory, and in it the folders that /folders
+# lists, then runs /run/job/command. Mounts only what every machine mounts: no tracefs, no bpffs, no debugfs.
 /bin/busybox --install -s /bin
 export PATH=/bin
 mount -t devtmpfs dev /dev

@@ -40,7 +40,7 @@ export async function needKernel(context: Mocha.Context, series: string, arch: A
 const isOf = (port: number) => (told: Told) =>
   ["network.local.port", "network.peer.port"].some((key) => told.attributes[key] === port);
 
-/** Their number by name, without those that the lost connection added. */
+/** Their counts by name, without those that the lost connection added. */
 function countNames(all: readonly Told[]): Record<string, number> {
   const own = all.filter((told) => !isOf(lost.port)(told));
   return Object.fromEntries(
@@ -132,7 +132,7 @@ export function describeKernel(arch: Arch, series: string, missing: readonly str
       assert.equal(names["wirespan.socket.listener.end"], 2);
     });
 
-    it("reports refused SYNs and those that a rule drops, by this kernel's names, and nothing that ended in order", () => {
+    it("reports refused SYNs and those that a rule drops, by this kernel's names, and no orderly ends", () => {
       const drops = found.events.filter(({ name }) => name === "wirespan.tcp.packet.drop");
       const reasons = drops.map(
         ({ attributes: a }) => `${a["wirespan.packet.drop.reason"]} ${a["destination.port"]}`,
