@@ -84,6 +84,15 @@ static __always_inline bool streams_at(u64 *places, struct sock *sk, u32 seq, u3
 /* No context is known to begin at a byte or before it. */
 #define NO_PLACES (-1)
 
+/*
+ * Zero, which the verifier does not know. Linux before 6.7 verifies the callback of a loop only as it is called first: a
+ * condition on what the callback itself changes must not be decided by then, or the other branch is removed.
+ */
+static __always_inline u32 unknown_zero(const struct carrier *c)
+{
+	return c->protocol >> 7;
+}
+
 struct ring_search {
 	const struct carrier *carrier;
 	u32 seq;
@@ -137,6 +146,7 @@ __noinline int places_in(const struct carrier *c, u32 seq, bool is_received)
 		return is_sampled(&c->in) && c->awaits_answer && (s32)(seq - c->in.seq) >= 0
 			       ? 1 << PLACE_RECEIVED
 			       : 0;
+	search.found = unknown_zero(c);
 	bpf_loop(CONTEXTS, match_place, &search, 0);
 	return search.found ? (int)search.places : NO_PLACES;
 }
@@ -212,6 +222,7 @@ static __always_inline bool earlier_at(struct places *places, struct sock *sk,
 	struct earlier_search search = { .seq = seq, .bytes = bytes };
 
 	search.earlier = bpf_sk_storage_get(&earlier, sk, NULL, 0);
+	search.within = unknown_zero(c);
 	if (search.earlier)
 		bpf_loop(EARLIER, match_earlier, &search, 0);
 	if (!search.found && c->has_replaced && (s32)(seq - c->replaced_to) < 0) {
