@@ -13,7 +13,14 @@ const FILES = [
     "viewer/dist/*.{js,css,html,svg}",
     "{bpf,plugins}/*/*.bpf.o",
   ],
-  ...["cli/{start.cjs,node-flags}", "config/wirespan.schema.json", "README.md", "CHANGELOG.md", "LICENSE", "LICENSES/*"],
+  ...[
+    "cli/{start.cjs,node-flags}",
+    "config/wirespan.schema.json",
+    "README.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "LICENSES/*",
+  ],
 ];
 
 /** Copies a file of the repository to the path `to`; its mode does not depend on the clone's umask. */
