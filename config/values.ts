@@ -89,13 +89,14 @@ export class Values {
   }
 
   result() {
+    const values = this.#values.getProperties();
     const effective = [...leaves(this.#tree)].map(([path, { reader }]) => {
-      const value = this.#values.get(path);
+      const value = path.split(".").reduce((node: unknown, key) => (node as Tree)[key], values);
       const shown =
         value === null ? undefined : this.#secrets.has(path) ? "***" : withoutCredentials(reader.show(value));
       return { path, shown, origins: this.#origins.get(path) ?? [] };
     });
-    return { values: this.#values.getProperties(), effective, files: this.#files };
+    return { values, effective, files: this.#files };
   }
 }
 
