@@ -22,7 +22,7 @@ import { term } from "../query/term.ts";
 import { NODE_KINDS, topology } from "../query/topology.ts";
 import { eventsBefore, traceOf } from "../query/trace.ts";
 import { traceRow } from "../query/trace-row.ts";
-import { VITAL_METRICS, vitalLines, vitals } from "../query/vitals.ts";
+import { LINE, VITAL_METRICS, vitalLines, vitals } from "../query/vitals.ts";
 import { HISTOGRAMS, type Measured } from "../sums/edge.ts";
 import { BadRequest, Parameters } from "./parameters.ts";
 
@@ -243,11 +243,11 @@ export class Api {
     const windows = (of: Interval) => this.#edges.between(of, filter, progress, now);
     // Metrics of the host are of no service or peer.
     const host = (of: Interval) =>
-      filter.text === "" ? this.#series.between(of, now, VITAL_METRICS) : undefined;
-    const all = await windows(interval);
+      filter.text === "" ? this.#series.between(of, now, VITAL_METRICS, LINE) : undefined;
+    const [all, metrics] = [await windows(interval), host(interval)];
     return {
-      now: vitals(all, interval, host(interval)),
-      lines: vitalLines(all, interval, host(interval)),
+      now: vitals(all, interval, metrics),
+      lines: vitalLines(all, interval, metrics),
       before: vitals(await windows(before), before, host(before)),
     };
   }

@@ -5,7 +5,7 @@ import { Histogram } from "../histogram.ts";
 import { COUNTS, Sums } from "../sums/edge.ts";
 import { type Edges, type EdgeWindows, type OwnerOf, SPANS, totals } from "./edges.ts";
 import { type Filter, parseFilter } from "./filter.ts";
-import type { Interval, Progress, Scan } from "./scan.ts";
+import type { Interval, Progress, Scan, Slice } from "./scan.ts";
 import type { SeriesQuery, SeriesTotal } from "./series.ts";
 
 /** Maximum nodes of the map. */
@@ -30,8 +30,9 @@ interface Own {
   readonly listening?: ReadonlyMap<number, number>;
 }
 
-/** A metric that every listener has. */
+/** A metric that every listener has, and within how many seconds it is collected. */
 const LISTENERS = "wirespan.tcp.accept_queue.limit";
+const LATEST = 120;
 
 /** The owners of listeners by port, of those ports at which only one listens. */
 function listenersOf(all: readonly SeriesTotal[]): ReadonlyMap<number, number> {
@@ -45,8 +46,10 @@ function listenersOf(all: readonly SeriesTotal[]): ReadonlyMap<number, number> {
 /** What the nodes of this host are. */
 export const NODE_KINDS = ["service", "process", "container"] as const;
 
-/** Numbers for processes, and their names: `nginx 812`. */
-class Processes {
+/** Numbers for processes, and what is learnt from their rows. */
+class Processes implements Own {
+  readonly served = new Map<string, number>();
+  readonly openers = new Set<string>();
   readonly #numbers = new Map<string, number>();
   readonly #names: string[] = [];
 
@@ -56,35 +59,41 @@ class Processes {
     const name = text("process.executable.name") ?? text("thread.name") ?? "unknown";
     const pid = signal.number(rows, row, "process.pid");
     const process = Number.isNaN(pid) ? name : `${name} ${pid}`;
-    const known = this.#numbers.get(process);
-    if (known !== undefined) return known;
-    const number = this.#names.push(process) - 1;
-    this.#numbers.set(process, number);
+    let number = this.#numbers.get(process);
+    if (number === undefined) {
+      number = this.#names.push(process) - 1;
+      this.#numbers.set(process, number);
+    }
+    learn(this, slice, row, number);
     return number;
   };
 
+  /** `nginx 812`. */
   name(number: number): string {
     return this.#names[number]!;
   }
 }
 
+/** Adds what the local address of a row reveals. */
+function learn(
+  { served, openers }: { readonly served: Map<string, number>; readonly openers: Set<string> },
+  { signal, rows }: Slice,
+  row: number,
+  owner: number,
+): void {
+  const address = signal.text(rows, row, "network.local.address");
+  if (address === undefined) return;
+  if (signal.text(rows, row, "wirespan.connection.direction") === "outbound") openers.add(address);
+  else served.set(`${address} ${signal.number(rows, row, "network.local.port")}`, owner);
+}
+
 /** This host's own addresses, by the connections that are stored individually. */
-async function ownFromRows(
-  scan: Scan,
-  interval: Interval,
-  progress: Progress,
-  ownerOf: OwnerOf = ({ rows }, row) => rows.resource[row]!,
-): Promise<Own> {
-  const served = new Map<string, number>();
-  const openers = new Set<string>();
-  await scan.rows(SPANS, interval, parseFilter(""), progress, (slice, row) => {
-    const { signal, rows } = slice;
-    const address = signal.text(rows, row, "network.local.address");
-    if (address === undefined) return;
-    if (signal.text(rows, row, "wirespan.connection.direction") === "outbound") openers.add(address);
-    else served.set(`${address} ${signal.number(rows, row, "network.local.port")}`, ownerOf(slice, row));
-  });
-  return { served, openers };
+async function ownFromRows(scan: Scan, interval: Interval, progress: Progress): Promise<Own> {
+  const own = { served: new Map<string, number>(), openers: new Set<string>() };
+  await scan.rows(SPANS, interval, parseFilter(""), progress, (slice, row) =>
+    learn(own, slice, row, slice.rows.resource[row]!),
+  );
+  return own;
 }
 
 /**
@@ -105,13 +114,14 @@ export async function topology(
   if (by === "process") {
     const processes = new Processes();
     const windows = await edges.byOwner(interval, filter, progress, now, processes.of);
-    const found = await ownFromRows(scan, interval, progress, processes.of);
-    return map(windows, found, (owner) => processes.name(owner));
+    return map(windows, processes, (owner) => processes.name(owner));
   }
   // A recording, and a store that was started again, have learnt nothing.
   const known = own.served.size > 0 ? own : await ownFromRows(scan, interval, progress);
   const { resources } = scan;
-  const all = { ...known, listening: listenersOf(series.between(interval, now, [LISTENERS]).of(LISTENERS)) };
+  const latest = { from: Math.max(interval.from, interval.to - LATEST * 1e6), to: interval.to };
+  const listeners = series.between(latest, now, [LISTENERS]).of(LISTENERS);
+  const all = { ...known, listening: listenersOf(listeners) };
   return map(await edges.between(interval, filter, progress, now), all, (owner) =>
     by === "container" ? resources.containerNode(owner) : resources.service(owner),
   );

@@ -8,7 +8,7 @@ import type { Interval } from "./scan.ts";
 import type { SeriesOfInterval, SeriesTotal } from "./series.ts";
 
 /** Maximum values of a sparkline. */
-const LINE = 60;
+export const LINE = 60;
 
 const DROPS = ["wirespan.tcp.packet.dropped", "wirespan.tcp.listener.dropped"];
 const SOFTIRQS = "wirespan.softirq.time";

@@ -1,6 +1,7 @@
 // One edge of the map: its numbers compared with those of the hour before, and where to look next.
 import type { ComponentChildren } from "preact";
 import type { MapEdge, Topology } from "../../../store/answers.ts";
+import { term } from "../../../store/query/term.ts";
 import { useData } from "../data.ts";
 import { kind, nameOf, termOf } from "../edges.ts";
 import { bytes, count, duration, percent, short } from "../format.ts";
@@ -84,6 +85,15 @@ export function EdgePanel(props: { edge: MapEdge }) {
         <button type="button" class="button" onClick={() => go({ q, of: "connect" }, "/latency")}>
           Its latency
         </button>
+        {edge.queueP99 !== undefined && (
+          <button
+            type="button"
+            class="button"
+            onClick={() => go({ q: kind() === "service" ? term("service", edge.to) : "" }, "/listeners")}
+          >
+            Its listener
+          </button>
+        )}
       </p>
     </Panel>
   );

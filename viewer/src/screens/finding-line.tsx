@@ -10,6 +10,8 @@ const VITAL: Readonly<Record<string, keyof VitalLines>> = {
   "accept-queue-slow": "queueP99",
   "rtt-long": "rttP50",
   "segments-lost": "retransmitShare",
+  "syns-lost": "synsPerSecond",
+  "connects-unanswered": "synsPerSecond",
 };
 
 interface Source {

@@ -1,6 +1,6 @@
 // Who talks to whom?
 import type { Topology as Answered, MapEdge } from "../../../store/answers.ts";
-import { useData } from "../data.ts";
+import { useData, useDataNowAndThen } from "../data.ts";
 import { kind, nameOf, stateOf, termOf, weight } from "../edges.ts";
 import { bytes, count, duration, percent, short } from "../format.ts";
 import { Answer, Choice, Panel } from "../parts/common.tsx";
@@ -49,7 +49,10 @@ export function Topology() {
   const focused = parameter("focus");
   const not = hidden();
   const by = kind();
-  const found = useData<Answered>(by === "service" ? "topology" : `topology?by=${by}`).value;
+  const sums = useData<Answered>(by === "process" ? undefined : `topology?by=${by}`);
+  // From single connections, of which there may be very many.
+  const rows = useDataNowAndThen<Answered>(by === "process" ? "topology?by=process" : undefined);
+  const found = (by === "process" ? rows : sums).value;
   return (
     <>
       <div class="bar-of-choices">
