@@ -45,16 +45,18 @@ struct scratch {
 	u32 filled;
 	/* The context of a request behind the first. */
 	struct entry further;
+	/* By calls of a TLS library (tls.h). */
+	u32 uses;
 } __attribute__((aligned(8)));
 #define SCRATCH_MASK (2 * WINDOW - 1)
 /* As far as it is searched. */
 #define SEARCHED (TAIL + WINDOW)
 
 /* One for each program: a packet may interrupt a system call. */
-enum { SCRATCH_SEND, SCRATCH_SEGMENT, SCRATCH_RECEIVE };
+enum { SCRATCH_SEND, SCRATCH_SEGMENT, SCRATCH_RECEIVE, SCRATCH_CALL };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 3);
+	__uint(max_entries, 4);
 	__type(key, u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");

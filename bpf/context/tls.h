@@ -21,8 +21,6 @@ enum tls_call_state {
 
 /* A thread's running call, or its last one. */
 struct tls_call {
-	/* Not per CPU: calls on one CPU may preempt each other here. */
-	struct scratch scratch;
 	/* CONTEXT_NONE: the request has none. */
 	struct entry context;
 	/* OpenSSL's object. */
@@ -71,29 +69,39 @@ static __always_inline void read_registers(struct registers *to, const void *reg
 	}
 }
 
+/*
+ * Calls on one CPU may preempt each other here: each counts its use of the scratch memory as it begins and as it ends, and
+ * is not relied on if another did so meanwhile.
+ */
 static __always_inline void read_plaintext(struct tls_call *call, const void *text)
 {
-	struct scratch *s = &call->scratch;
-	u32 limit = call->bytes < window ? call->bytes : window;
-	int head;
+	struct scratch *s = scratch_of(SCRATCH_CALL);
+	u32 limit = call->bytes < window ? call->bytes : window, uses;
+	int head = HEAD_OTHER;
 
+	if (!s)
+		return;
+	__sync_fetch_and_add(&s->uses, 1);
+	uses = *(volatile u32 *)&s->uses;
 	begin_scratch(s, NULL);
 	if (limit > WINDOW ||
-	    bpf_probe_read_user(s->bytes + TAIL, MASKED(limit, SCRATCH_MASK), text)) {
+	    bpf_probe_read_user(s->bytes + TAIL, MASKED(limit, SCRATCH_MASK), text))
 		COUNT_CORRELATED(unreadable, 1);
-		return;
-	}
-	head = read_head(&call->context, s, 0, TAIL + limit);
+	else
+		head = read_head(&call->context, s, 0, TAIL + limit);
 	/* Where each of several requests is in what is encrypted is not known. */
 	if (is_request_next(s, TAIL + limit))
 		head = HEAD_AMBIGUOUS;
-	if (head)
-		call->context.source = CONTEXT_NONE;
-	else
-		call->context.source = CONTEXT_UPROBE;
+	if (*(volatile u32 *)&s->uses != uses) {
+		COUNT_CORRELATED(no_memory, 1);
+		head = HEAD_OTHER;
+	}
+	call->context.source = head ? CONTEXT_NONE : CONTEXT_UPROBE;
 	goes_on(head, call->bytes > limit ? window : limit);
 	/* Erased, so that nothing of the text stays in the kernel. */
 	bpf_probe_read_kernel(s->bytes + TAIL, MASKED(limit, SCRATCH_MASK), NULL);
+	s->next = 0;
+	__sync_fetch_and_add(&s->uses, 1);
 }
 
 /* SSL_write and SSL_write_ex. */
