@@ -91,6 +91,7 @@ describe("the page with hostile names", () => {
     const trace = Buffer.from(traceId(1)).toString("hex");
     for (const path of [...SCREENS, `/c/${trace}`, `/connections?q=${evil}`, "/topology?view=table"]) {
       await page.goto(new URL(path, url).href, { waitUntil: "domcontentloaded" });
+      await page.waitForSelector("main");
       await page.waitForFunction("!document.body.innerText.includes('Loading…')", { timeout: 20_000 });
       const { title, added, text } = (await page.evaluate(`({
         title: document.title,
