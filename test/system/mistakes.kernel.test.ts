@@ -256,9 +256,9 @@ describe("a mistake", () => {
       await make?.(path("x"));
       const ran = await launch(args(path("x")), { launcher: as() });
       const said = ran.err
-        .replace(/^\{"ready".*\n/m, "")
-        .replace(/^wirespan: \d+ lines are missing: ENOSPC: .*\n/m, "")
-        .replace(/^\{.*"this kernel did not show .*\n/m, "");
+        .replace(/^\{"ready".*\n/gm, "")
+        .replace(/^wirespan: \d+ lines are missing: ENOSPC: .*\n/gm, "")
+        .replace(/^\{.*"this kernel did not show .*\n/gm, "");
       assert.deepEqual([ran.code, said], [code, `wirespan: ${says(path("x"))}\n`]);
     });
   }
