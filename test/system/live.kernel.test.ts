@@ -115,7 +115,7 @@ describe("live view", () => {
     for (let i = 0; i < 4; i++) await terminal.press("T");
     await terminal.until(/tcplife: /);
     await run(netns, "clientCloses", { count: 2 });
-    const life = await terminal.until(/psrv .*127\.0\.0\.1/);
+    const life = await terminal.until(/(?: (?:pcli|psrv) [\s\S]*?127\.0\.0\.1[\s\S]*?){4}/);
     assert.match(life[1]!, /^PID +COMM +IP LADDR/);
     assert.equal(life.filter((line) => / (pcli|psrv) /.test(line)).length, 4);
     await terminal.press("o");
