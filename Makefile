@@ -11,7 +11,7 @@ multiarch := $(wildcard /usr/include/$(shell uname -m)-linux-gnu)
 
 # Line information names files as from here, so that objects built in another folder are the same.
 BPF_CFLAGS := -ffile-prefix-map=$(CURDIR)=. -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Ibpf/include $(multiarch:%=-I%)
-objects := $(patsubst %.bpf.c,%.bpf.o,$(wildcard bpf/*/*.bpf.c plugins/*/*.bpf.c))
+objects := $(patsubst %.bpf.c,%.bpf.o,$(wildcard bpf/*/*.bpf.c plugins/*/*.bpf.c bench/bpf/*.bpf.c))
 
 .PHONY: all bpf native clean
 all: bpf native viewer/dist/app.js

@@ -35,6 +35,14 @@ const recipes: Readonly<Record<BackendName, (scratch: string, out: string) => vo
       ],
     );
   },
+  "collector-datadog": (scratch, out) => {
+    buildCollector(
+      scratch,
+      out,
+      [`${core}/processor/batchprocessor`],
+      [`${contrib}/exporter/datadogexporter`],
+    );
+  },
   "collector-gateway": (scratch, out) => {
     const processors = [
       `${core}/processor/batchprocessor`,

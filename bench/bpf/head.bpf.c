@@ -28,7 +28,7 @@ static long search(u32 i, u64 *found)
 	struct scratch *s = scratch_of(SCRATCH_SEND);
 	struct entry e = {};
 
-	if (s && !read_head(&e, s, TAIL + HEAD))
+	if (s && !read_head(&e, s, TAIL, TAIL + HEAD))
 		(*found)++;
 	return 0;
 }

@@ -31,8 +31,7 @@ function libraryOf(program: string): string | undefined {
   return found?.[1] && realpathSync(found[1]);
 }
 
-describe("contexts in requests that are handed to OpenSSL", function () {
-  this.timeout(120_000);
+describe("contexts in requests that are handed to OpenSSL", () => {
   let scratch: string;
 
   before(async function () {

@@ -29,9 +29,7 @@ exporters: { collector: { type: otlp_grpc, endpoint: "${endpoint}" } }
     },
   );
 
-describe("a Collector that balances", function () {
-  this.timeout(120_000);
-
+describe("a Collector that balances", () => {
   before(async function () {
     needsRoot(this);
     needBackends(this, "collector-balancing");

@@ -18,7 +18,7 @@ interface CollectorConfig {
 
 /** A Collector with the file of that name; `change` replaces what cannot run here. */
 export async function startExampleCollector(
-  name: "balancing" | "gateway",
+  name: "balancing" | "datadog" | "gateway",
   change: (config: CollectorConfig) => void,
 ) {
   const [grpc, http, health] = await freePorts(3);

@@ -8,11 +8,12 @@ import { Netns, needsRoot } from "../support/netns.ts";
 import { until } from "../support/until.ts";
 import { pick, run } from "../support/workload.ts";
 import { startCollector } from "./collector.ts";
+import { DatadogIntake } from "./datadog-intake.ts";
 import { needBackends } from "./find.ts";
 import { startJaeger } from "./jaeger.ts";
 import { attributesOf } from "./otlp.ts";
 import { type MetricStore, startPrometheus, startVictoria } from "./prometheus.ts";
-import { DatadogIntake, startRotel } from "./rotel.ts";
+import { startRotel } from "./rotel.ts";
 
 /** Starts the agent with an example; `env` has the backend's address. */
 function startExample(name: string, netns: Netns, env: Readonly<Record<string, string>>) {

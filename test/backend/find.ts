@@ -10,6 +10,8 @@ export const versions = {
   collector: "0.155.0",
   /** With the exporter that sends all spans of a trace to the same Collector. */
   "collector-balancing": "0.155.0",
+  /** With the exporter for Datadog. */
+  "collector-datadog": "0.155.0",
   /** With tail sampling, and exporters for Prometheus and other Collectors. */
   "collector-gateway": "0.155.0",
   /** With the processor that adds names of pods. */
@@ -27,6 +29,7 @@ export type BackendName = keyof typeof versions;
 const onPath: Readonly<Record<BackendName, readonly string[]>> = {
   collector: ["otelcol-contrib"],
   "collector-balancing": ["otelcol-contrib"],
+  "collector-datadog": ["otelcol-contrib"],
   "collector-gateway": ["otelcol-contrib"],
   "collector-k8s": ["otelcol-contrib", "otelcol-k8s"],
   jaeger: ["jaeger"],

@@ -16,9 +16,7 @@ const REFUSED = 5;
 /** The first data segment to each of these ports is lost. */
 const LOSSY = [9402, 9403, 9404, 9405];
 
-describe("a Collector as gateway", function () {
-  this.timeout(120_000);
-
+describe("a Collector as gateway", () => {
   before(async function () {
     needsRoot(this);
     needBackends(this, "collector-gateway", "prometheus");

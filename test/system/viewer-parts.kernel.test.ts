@@ -14,8 +14,7 @@ const REFUSED: Finding = {
   ...{ evidence: "/connections?of=connect&q=service%3Acart", since: Date.now() / 1000 - 60 },
 };
 
-describe("parts of the page", function () {
-  this.timeout(120_000);
+describe("parts of the page", () => {
   let served: Served;
   let browser: Browser;
   let page: Page;
