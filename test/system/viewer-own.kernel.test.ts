@@ -87,6 +87,10 @@ describe("a page that has just been started", () => {
     stack.defer(() => server.end());
     const client = await Staged.start(netns, "client", "ask", "127.0.0.1", "9100", "2");
     stack.defer(() => client.end());
+    await until("a waiting connection", async () => {
+      const [, waiting] = (await netns.run("ss", "-Hltn")).split(/\s+/);
+      return Number(waiting) > 0;
+    });
     const agent = stack.use(
       await startAgent([], {
         config: `

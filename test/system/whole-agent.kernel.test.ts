@@ -11,11 +11,11 @@ import { eventsOf, type Series, seriesOf } from "../support/received.ts";
 import { until } from "../support/until.ts";
 import { one, run } from "../support/workload.ts";
 
-/** An agent that observes only these namespaces, or all. */
-function startExporting(sink: OtlpSink, ...only: readonly Netns[]): Promise<Agent> {
+/** An agent that observes only this namespace: elsewhere, connections may outlive it, whose spans are then missing. */
+function startExporting(sink: OtlpSink, only: Netns): Promise<Agent> {
   return startAgent([], {
     config: `version: 1
-filter: { include: { netns: [${only.map((netns) => `"${inodeOf(netns)}"`).join()}] } }
+filter: { include: { netns: ["${inodeOf(only)}"] } }
 metrics: { interval: 500ms }
 ring: { core: 64MiB }
 shutdown: { timeout: 60s }
@@ -35,7 +35,7 @@ describe("the agent with every plugin", () => {
     it(`exports nothing over ${protocol} that differs from its declaration`, async () => {
       await using sink = await OtlpSink.start(protocol);
       await using netns = await Netns.create();
-      await using agent = await startExporting(sink);
+      await using agent = await startExporting(sink, netns);
       for (const name of ["clientCloses", "attempt", "inheritedByChild", "reset", "unread"] as const)
         await run(netns, name, {});
       await run(netns, "clientCloses", { address: "::1" });
