@@ -87,10 +87,11 @@ export function ours(name: string, plugins: readonly string[]): Contender {
       if (failed) throw failed.error;
       engine.run(forget);
       await engine.correlated();
-      const hookOf = ({ owner, name: program }: { owner: string; name: string }) =>
-        (found.find((p) => p.name === owner)?.skeleton ?? trackerSkeleton).programs[
-          program as never
-        ] as string;
+      const hookOf = ({ owner, name: program }: { owner: string; name: string }) => {
+        const { skeleton } = found.find((p) => p.name === owner) ?? { skeleton: trackerSkeleton };
+        const programs: Readonly<Record<string, string>> = skeleton.programs;
+        return programs[program]!;
+      };
       return {
         runs: () =>
           programsOf(engine.objects).map((p) => ({ hook: hookOf(p), count: p.runCount, ns: p.runTimeNs })),

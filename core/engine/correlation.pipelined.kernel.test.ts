@@ -62,7 +62,7 @@ describe("trace contexts of pipelined requests", () => {
       });
     });
 
-  it("are told from what is in bodies, whose length the head names", async () => {
+  it("are distinguished from the content of bodies, whose length the head names", async () => {
     await using w = await watchContexts([], mine);
     const body = `GET / HTTP/1.1\r\n\r\n${labelled(9)}`;
     const asked = [

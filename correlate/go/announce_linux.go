@@ -13,7 +13,7 @@ const interval = 10 * time.Second
 
 var started = time.Now()
 
-// announcer tells the kernel program where a table is, by writing its header to a loopback connection
+// announcer announces a table to the kernel program by writing its header to a loopback connection
 // to the process itself, which stays open. It writes before a connection's first byte and just before a label, if it is due,
 // not on a goroutine of its own: only then is an announcement needed.
 type announcer struct {
