@@ -83,7 +83,7 @@ describe("netnsLinks", () => {
       // More than fits into one answer.
       const { cookie, links } = native.netnsLinks(fd);
       assert.equal(cookie, native.netnsCookie(fd));
-      const told = JSON.parse(ip("-s", "-j", "-d", "link", "show")) as {
+      const reported = JSON.parse(ip("-s", "-j", "-d", "link", "show")) as {
         ifindex: number;
         ifname: string;
         linkinfo?: { info_kind?: string };
@@ -92,7 +92,7 @@ describe("netnsLinks", () => {
       assert.equal(links.length, 121);
       assert.deepEqual(
         links.filter(({ name }) => name === "lo" || name.endsWith("59")),
-        told
+        reported
           .filter(({ ifname }) => ifname === "lo" || ifname.endsWith("59"))
           .map(({ ifindex: index, ifname: name, linkinfo, stats64: { rx } }) => {
             return { index, name, kind: linkinfo?.info_kind ?? "", packets: rx.packets, bytes: rx.bytes };

@@ -48,8 +48,8 @@ exporters:
     const before = readdirSync(tmpdir()).filter((name) => name.startsWith("wirespan-bench-"));
     const { stdout, stderr } = await promisify(execFile)(process.execPath, words, { env });
     const text = gunzipSync(readFileSync(bundle)).toString();
-    const told = [text, stdout, stderr].flatMap((said) => said.match(/.*s3cr3t.*/g) ?? []);
-    assert.deepEqual(told, []);
+    const reported = [text, stdout, stderr].flatMap((said) => said.match(/.*s3cr3t.*/g) ?? []);
+    assert.deepEqual(reported, []);
     assert.equal(sink.attempts, 0);
     const { bench } = JSON.parse(text) as { bench: Measured & { software: Record<string, string> } };
     assert.deepEqual(Object.keys(bench.software), ["wirespan", "libbpf", "kernel", "Node"]);

@@ -62,8 +62,8 @@ describe("a network event of a request", () => {
     w.seen.engine.drain();
     await w.seen.collect();
     assert.equal(again.length, segments, "the taps have seen all");
-    const told = w.seen.events.filter(({ name }) => name === "wirespan.tcp.retransmit");
-    const sum = told.reduce((n, { attributes }) => n + Number(attributes["wirespan.tcp.segments"]), 0);
+    const reported = w.seen.events.filter(({ name }) => name === "wirespan.tcp.retransmit");
+    const sum = reported.reduce((n, { attributes }) => n + Number(attributes["wirespan.tcp.segments"]), 0);
     const account = judge(again, [...asked, ...answered], inTraces(w), shown);
     assert.ok(sum <= segments && sum >= segments - account.unshown, `${sum} of ${segments}`);
     const seenOf = (side: Range["side"]) => account.seen.get(`${side} ${server.port}`)?.size ?? 0;
@@ -147,7 +147,7 @@ describe("a network event of a request", () => {
     await net.b.rule("input", `tcp dport ${server.port} meta length > 100 numgen inc mod 11 == 5`, "drop");
     await ask(net.a, addresses.b, server.port, { count: 30, body: 4000 });
     await server.stop();
-    const told = ({ seen }: ContextWatch) =>
+    const reported = ({ seen }: ContextWatch) =>
       seen.spans
         .filter(({ attributes }) => attributes["wirespan.context.source"])
         .map(({ name, traceId, spanId, parentSpanId }) => [name, traceId, spanId, parentSpanId].join(" "))
@@ -155,10 +155,10 @@ describe("a network event of a request", () => {
     const ends = ({ seen }: ContextWatch) =>
       seen.spans.filter(({ name }) => name === "tcp connection").length;
     for (const each of [one, other]) await each.seen.until("both ends", () => ends(each) >= 2);
-    const names = new Set(told(one).map((line) => line.slice(0, line.indexOf(" ", 4))));
+    const names = new Set(reported(one).map((line) => line.slice(0, line.indexOf(" ", 4))));
     assert.deepEqual(names, new Set(["tcp connect", "tcp retransmit"]));
-    assert.deepEqual(told(one), told(other));
-    assert.equal(new Set(told(one)).size, told(one).length);
+    assert.deepEqual(reported(one), reported(other));
+    assert.equal(new Set(reported(one)).size, reported(one).length);
   });
 
   it("is reported eight times in one trace, and only counted from then on", async () => {
@@ -172,20 +172,20 @@ describe("a network event of a request", () => {
     // Of the 60 segments of one request every third is lost in transit, but no retransmission is.
     await net.b.rule("input", `tcp dport ${server.port} meta length > 1000 numgen inc mod 3 == 1`, "drop");
     const [asked] = await ask(net.a, addresses.b, server.port, { count: 1, body: 90_000, exact: true });
-    const told = () => w.seen.spans.filter(({ name }) => name === "tcp retransmit");
+    const reported = () => w.seen.spans.filter(({ name }) => name === "tcp retransmit");
     const events = () => w.seen.events.filter(({ name }) => name === "wirespan.tcp.retransmit");
-    await w.seen.until("more than eight retransmissions", () => told().length >= 8);
+    await w.seen.until("more than eight retransmissions", () => reported().length >= 8);
     await w.seen.collect();
     assert.ok(events().length > 8, `${events().length} retransmissions`);
-    assert.equal(told().length, 8);
+    assert.equal(reported().length, 8);
     assert.equal(w.seen.engine.correlation!.counts.suppressed, events().length - 8);
-    for (const { traceId, parentSpanId } of told())
+    for (const { traceId, parentSpanId } of reported())
       assert.equal(`00-${traceId}-${parentSpanId}-01`, asked!.traceparent);
     assert.deepEqual(
-      told().map(({ attributes }) => attributes["wirespan.event.more"]),
+      reported().map(({ attributes }) => attributes["wirespan.event.more"]),
       [...new Array<undefined>(7).fill(undefined), true],
     );
-    assert.equal(new Set(told().map(({ spanId }) => spanId)).size, 8);
+    assert.equal(new Set(reported().map(({ spanId }) => spanId)).size, 8);
   });
 
   it("is not reported in a trace that the application does not sample", async () => {

@@ -205,8 +205,8 @@ describe("trace contexts of pipelined requests", () => {
     const firsts = again.map((segment) => ({ ...segment, bytes: Math.min(segment.bytes, 1) }));
     const ranges = lines.map((line) => JSON.parse(line) as Range);
     assert.equal(ranges.length, 360);
-    const told = w.seen.spans.filter(({ name }) => name === "tcp retransmit");
-    const { exact, wrong, missing, unranged } = judge(firsts, ranges, told, witnessed.stop());
+    const reported = w.seen.spans.filter(({ name }) => name === "tcp retransmit");
+    const { exact, wrong, missing, unranged } = judge(firsts, ranges, reported, witnessed.stop());
     assert.deepEqual([wrong, missing, unranged], [[], [], []]);
     assert.ok(exact >= 15, `${exact} retransmissions`);
   });

@@ -202,10 +202,10 @@ describe("contexts in an application's table", () => {
       "filter.include.netns": String(statSync(netns.path).ino),
       "correlate.connectGap": "10s",
     });
-    const { told } = await tables(netns, "first");
+    const { reported } = await tables(netns, "first");
     await w.seen.until("all ends", () => named(w, "tcp connection").length >= 2 * 8);
-    assert.equal(told!.length, 3);
-    assert.deepEqual(named(w, "tcp connect").map(parentOf), told);
+    assert.equal(reported!.length, 3);
+    assert.deepEqual(named(w, "tcp connect").map(parentOf), reported);
   });
 
   it("of an accepted connection are those of its responses: a lost request and an idle connection's end are not reported in their trace", async () => {
@@ -293,14 +293,14 @@ describe("contexts in an application's table", () => {
     const context = (await lines.next()).value as string;
     await until("a retransmission", async () => (await loss.packets()) > 2);
     await loss.remove();
-    const told = () => named(w, "tcp retransmit");
+    const reported = () => named(w, "tcp retransmit");
     const events = () => w.seen.events.filter(({ name }) => name === "wirespan.tcp.retransmit");
-    await w.seen.until("what was retransmitted", () => told().length > 0);
+    await w.seen.until("what was retransmitted", () => reported().length > 0);
     child.stdin!.end();
     await once(child, "close");
     server.kill();
     w.seen.engine.drain();
-    assert.deepEqual(told().map(parentOf), new Array(events().length).fill(context));
+    assert.deepEqual(reported().map(parentOf), new Array(events().length).fill(context));
   });
 
   it("are not mistaken for others' if messages were not shown, and continue if the table names no other", async () => {

@@ -129,14 +129,14 @@ describe("identity", () => {
   describe("of sums", () => {
     const image = (n: number) => 0x8000_0000 + n;
     const session = "0::/user.slice/user-0.slice/session-1.scope\n";
-    let told: Map<number, number>;
+    let reported: Map<number, number>;
     let lost: ObservedProcess[];
 
     beforeEach(() => {
-      told = new Map();
+      reported = new Map();
       lost = [];
       rig.identity.connect({
-        assign: (from, workload) => void told.set(from, workload),
+        assign: (from, workload) => void reported.set(from, workload),
         drain: () => {},
         missedBirths: () => lost,
         decided: () => {},
@@ -152,10 +152,10 @@ describe("identity", () => {
         const workload = rig.identity.workload(rig.identity.workloadOf(image(pid))!);
         assert.equal(workload.resource!.attributes["service.name"], pid === 6 ? "two" : "one");
         assert.equal(workload, rig.identity.of(seen(pid, { workload: image(pid) })));
-        assert.equal(workload, rig.identity.of(seen(pid, { workload: told.get(image(pid))! })));
+        assert.equal(workload, rig.identity.of(seen(pid, { workload: reported.get(image(pid))! })));
         assert.deepEqual(workload.series, { "process.executable.name": "prog" });
       }
-      assert.equal(told.get(image(5)), told.get(image(7)));
+      assert.equal(reported.get(image(5)), reported.get(image(7)));
     });
 
     it("never changes, whatever is learned later", () => {
@@ -229,7 +229,7 @@ describe("identity", () => {
         };
         rig.identity = rig.made({ names });
         rig.identity.connect({
-          assign: (from, workload) => void told.set(from, workload),
+          assign: (from, workload) => void reported.set(from, workload),
           drain: () => {},
           missedBirths: () => lost,
           decided: () => decided++,
@@ -242,7 +242,7 @@ describe("identity", () => {
         rig.identity.born(process);
         rig.fake.remove(5);
         assert.equal(rig.identity.waits(process), true);
-        assert.deepEqual([rig.identity.workloadOf(image(1)), told.size], [undefined, 0]);
+        assert.deepEqual([rig.identity.workloadOf(image(1)), reported.size], [undefined, 0]);
         changed();
         assert.deepEqual([rig.identity.waits(process), decided], [true, 0], "they are still to come");
         named = { "container.name": "web" };
@@ -252,7 +252,7 @@ describe("identity", () => {
         assert.equal(nameOf(process), "web");
         assert.equal(rig.name(process), "s");
         const number = rig.identity.workloadOf(image(1))!;
-        assert.equal(told.get(image(1)), number);
+        assert.equal(reported.get(image(1)), number);
         assert.equal(rig.identity.workload(number), rig.identity.of(process));
       });
 

@@ -50,7 +50,7 @@ const watch = (...args: readonly string[]): Promise<Agent> =>
   startAgent(["trace", "netqtop", "--json", "-i", "1", ...args]);
 
 /** Everything that the agent reported about a namespace's interfaces in one direction. */
-function told(rows: readonly Row[], netns: Netns, way: "transmit" | "receive"): readonly Row[] {
+function reported(rows: readonly Row[], netns: Netns, way: "transmit" | "receive"): readonly Row[] {
   return rows.filter(
     (row) =>
       row.plugin === "netqtop" &&
@@ -79,8 +79,8 @@ describe("netqtop", () => {
       }
     });
     await agent.stop();
-    const transmitted = told(agent.rows, net.a, "transmit");
-    const received = told(agent.rows, net.b, "receive");
+    const transmitted = reported(agent.rows, net.a, "transmit");
+    const received = reported(agent.rows, net.b, "receive");
     assert.equal(sent.transmit.frames, 3000);
     for (const rows of [transmitted, received]) {
       assert.equal(sum(rows, "frames"), 3000);
@@ -105,14 +105,14 @@ describe("netqtop", () => {
       });
     });
     await agent.stop();
-    const transmitted = told(agent.rows, net.a, "transmit");
+    const transmitted = reported(agent.rows, net.a, "transmit");
     assert.equal(sum(transmitted, "frames"), sent.transmit.frames);
     assert.equal(sum(transmitted, "bytes"), sent.transmit.bytes);
     // OutSegs excludes retransmissions (RFC 4022).
     const sentSegments = segments["Tcp.OutSegs"]! + (segments["Tcp.RetransSegs"] ?? 0);
     assert.equal(sum(transmitted, "packets"), sentSegments);
     assert.ok(sum(transmitted, "packets") > 3 * sum(transmitted, "frames"));
-    assert.equal(sum(told(agent.rows, net.b, "receive"), "packets"), sentSegments);
+    assert.equal(sum(reported(agent.rows, net.b, "receive"), "packets"), sentSegments);
   });
 
   it("keeps interfaces of one name in different namespaces apart", async () => {
@@ -122,8 +122,8 @@ describe("netqtop", () => {
     await run(one.a, "datagrams", { server: one.b, address: addresses.b, count: 500 });
     await run(other.a, "datagrams", { server: other.b, address: addresses.b, count: 300 });
     await agent.stop();
-    assert.equal(sum(told(agent.rows, one.a, "transmit"), "frames"), 500);
-    assert.equal(sum(told(agent.rows, other.a, "transmit"), "frames"), 300);
+    assert.equal(sum(reported(agent.rows, one.a, "transmit"), "frames"), 500);
+    assert.equal(sum(reported(agent.rows, other.a, "transmit"), "frames"), 300);
   });
 
   it("excludes namespaces by the agent's filter and its own, and logs the criteria that it ignores", async () => {
@@ -140,10 +140,10 @@ describe("netqtop", () => {
     await run(one.a, "datagrams", { server: one.b, address: addresses.b, count: 500 });
     await run(other.a, "datagrams", { server: other.b, address: addresses.b, count: 300 });
     const { stderr } = await agent.stop();
-    assert.equal(sum(told(agent.rows, one.a, "transmit"), "frames"), 500);
-    assert.equal(sum(told(agent.rows, other.a, "transmit"), "frames"), 300);
-    assert.deepEqual(told(agent.rows, one.b, "receive"), []);
-    assert.deepEqual(told(agent.rows, other.b, "receive"), []);
+    assert.equal(sum(reported(agent.rows, one.a, "transmit"), "frames"), 500);
+    assert.equal(sum(reported(agent.rows, other.a, "transmit"), "frames"), 300);
+    assert.deepEqual(reported(agent.rows, one.b, "receive"), []);
+    assert.deepEqual(reported(agent.rows, other.b, "receive"), []);
     assert.ok(
       stderr.some((line) =>
         /netqtop ignores filter\.exclude\.pid, filter\.minDuration: it does not observe connections/.test(
@@ -170,7 +170,7 @@ describe("netqtop", () => {
     );
     await send(400);
     await agent.stop();
-    const rows = told(agent.rows, net.a, "transmit");
+    const rows = reported(agent.rows, net.a, "transmit");
     assert.deepEqual([...new Set(rows.map((row) => row["network.interface.name"]))], ["wire0", "wire9"]);
     assert.equal(new Set(rows.map((row) => row["wirespan.interface.index"])).size, 1);
     assert.equal(sum(rows, "frames"), (await account(net.a, "wire9")).transmit.frames - before.frames);
@@ -188,12 +188,12 @@ describe("netqtop", () => {
     await using without = await watch();
     await work();
     await without.stop();
-    assert.deepEqual(told(without.rows, net.a, "transmit"), []);
+    assert.deepEqual(reported(without.rows, net.a, "transmit"), []);
     await using agent = await watch("--loopback", "-n", "lo");
     await work();
     await agent.stop();
-    assert.equal(sum(told(agent.rows, net.a, "transmit"), "frames"), 200);
-    assert.equal(sum(told(agent.rows, net.a, "receive"), "frames"), 200);
+    assert.equal(sum(reported(agent.rows, net.a, "transmit"), "frames"), 200);
+    assert.equal(sum(reported(agent.rows, net.a, "receive"), "frames"), 200);
   });
 
   it("loses nothing if there are more queues than a CPU's table has room for", async () => {
@@ -214,9 +214,9 @@ describe("netqtop", () => {
     await agent.stop();
     for (const [i, net] of nets.entries()) {
       const { transmit, receive } = counted[i]!;
-      const rows = told(agent.rows, net.a, "transmit");
+      const rows = reported(agent.rows, net.a, "transmit");
       assert.equal(sum(rows, "frames"), transmit.frames);
-      assert.equal(sum(told(agent.rows, net.a, "receive"), "frames"), receive.frames);
+      assert.equal(sum(reported(agent.rows, net.a, "receive"), "frames"), receive.frames);
       assert.ok(new Set(rows.map((row) => row["wirespan.netdev.queue.id"])).size > 12);
     }
   });
@@ -232,8 +232,8 @@ describe("netqtop", () => {
     );
     await agent.stop();
     assert.equal(sent.transmit.frames, 2 * count);
-    assert.equal(sum(told(agent.rows, net.a, "transmit"), "frames"), 2 * count);
-    assert.equal(sum(told(agent.rows, net.b, "receive"), "frames"), 2 * count);
+    assert.equal(sum(reported(agent.rows, net.a, "transmit"), "frames"), 2 * count);
+    assert.equal(sum(reported(agent.rows, net.b, "receive"), "frames"), 2 * count);
   });
 
   it("counts interfaces that are created after its start", async () => {
@@ -244,8 +244,8 @@ describe("netqtop", () => {
     await agent.stop();
     const frames = [(await account(net.a)).transmit.frames, (await account(net.b)).receive.frames];
     assert.ok(frames.every((count) => count >= 70));
-    assert.equal(sum(told(agent.rows, net.a, "transmit"), "frames"), frames[0]);
-    assert.equal(sum(told(agent.rows, net.b, "receive"), "frames"), frames[1]);
+    assert.equal(sum(reported(agent.rows, net.a, "transmit"), "frames"), frames[0]);
+    assert.equal(sum(reported(agent.rows, net.b, "receive"), "frames"), frames[1]);
   });
 
   it("has a class for frames of 64 KiB and more", async () => {
@@ -255,7 +255,7 @@ describe("netqtop", () => {
     await run(net.a, "datagrams", { address: "127.0.0.1", count: 50, size: 65_507 });
     await agent.stop();
     for (const way of ["transmit", "receive"] as const) {
-      const rows = told(agent.rows, net.a, way);
+      const rows = reported(agent.rows, net.a, way);
       assert.equal(sum(rows, "frames_65536-"), 50);
       assert.equal(sum(rows, "frames"), 50);
       assert.equal(sum(rows, "bytes"), 50 * 65_549);
@@ -277,7 +277,7 @@ describe("netqtop", () => {
       expected[bucket] = (expected[bucket] ?? 0) + 7;
     }
     const found: Record<number, number> = {};
-    for (const row of told(agent.rows, net.a, "transmit")) {
+    for (const row of reported(agent.rows, net.a, "transmit")) {
       const { offset, counts } = row.histogram as { offset: number; counts: number[] };
       for (const [i, n] of counts.entries()) if (n) found[offset + i] = (found[offset + i] ?? 0) + n;
     }

@@ -87,7 +87,7 @@ async function accounts(...all: readonly Netns[]): Promise<Map<string, readonly 
   return found;
 }
 
-function told(rows: readonly Row[]): Map<string, readonly [number, number]> {
+function reported(rows: readonly Row[]): Map<string, readonly [number, number]> {
   const found = new Map<string, readonly [number, number]>();
   for (const row of rows) {
     if (row.plugin !== "netqtop" || row.frames === undefined) continue;
@@ -136,7 +136,7 @@ describe("netqtop on interfaces on top of others", () => {
       const [framesBefore, bytesBefore] = before.get(id) ?? [0, 0];
       return frames > framesBefore ? [[id, frames - framesBefore, bytes - bytesBefore]] : [];
     });
-    const found = [...told(agent.rows)].map(([id, [frames, bytes]]) => [id, frames, bytes]);
+    const found = [...reported(agent.rows)].map(([id, [frames, bytes]]) => [id, frames, bytes]);
     assert.deepEqual(found.sort(), moved.sort());
     assert.ok(moved.some(([id, frames]) => String(id).endsWith("up0 rx") && Number(frames) >= 400));
   }

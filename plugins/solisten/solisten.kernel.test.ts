@@ -16,7 +16,7 @@ type Call = ReturnType<typeof calls>[number];
 const calls = (lines: Awaited<ReturnType<typeof run>>) => pick(lines, "listen");
 
 /** What a program printed about a call, as the agent must report it. */
-function told(call: Call): Row {
+function expectedRow(call: Call): Row {
   return {
     "server.address": call.local,
     "server.port": call.localPort,
@@ -57,7 +57,7 @@ describe("solisten", () => {
       made.map(({ variant }) => variant),
       ["autobound", "again", "first", "taken", "wide", "dual", "multipath"],
     );
-    for (const [i, call] of made.entries()) assertRow(rows[i] ?? {}, told(call));
+    for (const [i, call] of made.entries()) assertRow(rows[i] ?? {}, expectedRow(call));
     const [autobound, again, , taken, wide] = rows;
     assert.equal(again?.[ID], autobound?.[ID]);
     assert.deepEqual([taken?.[ERRNO], wide?.["wirespan.socket.backlog"], wide?.[LIMIT]], [98, 4096, 128]);
@@ -141,7 +141,7 @@ describe("solisten in the agent", () => {
     await netns?.[Symbol.asyncDispose]();
   });
 
-  function told(name: string, from: number) {
+  function reported(name: string, from: number) {
     return watched.events.slice(from).filter((event) => event.name === name);
   }
 
@@ -160,10 +160,10 @@ describe("solisten in the agent", () => {
     assert.ok(hooks.every(({ at }) => !at?.startsWith("tp/syscalls")));
     const from = watched.events.length;
     const made = calls(await run(netns, "listen"));
-    await watched.until("end of the last", () => told("wirespan.socket.listener.end", from).length === 5);
+    await watched.until("end of the last", () => reported("wirespan.socket.listener.end", from).length === 5);
     const exact = hooks.some(({ program }) => program === "on_inet_listen");
     const expected = made.filter(({ variant }) => exact || variant !== "again");
-    const found = told("wirespan.socket.listen", from).map(({ attributes: a }) => [
+    const found = reported("wirespan.socket.listen", from).map(({ attributes: a }) => [
       ...[a["server.address"], a["server.port"], a["wirespan.socket.backlog"], a[ERRNO], a[LIMIT]],
       a["wirespan.socket.protocol"],
     ]);
@@ -181,8 +181,8 @@ describe("solisten in the agent", () => {
   it("reports how long each listener listened, and what it accepted", async () => {
     const from = watched.events.length;
     const lines = await run(netns, "clientCloses", { count: 20 });
-    await watched.until("end", () => told("wirespan.socket.listener.end", from).length === 1);
-    const [end] = told("wirespan.socket.listener.end", from);
+    await watched.until("end", () => reported("wirespan.socket.listener.end", from).length === 1);
+    const [end] = reported("wirespan.socket.listener.end", from);
     const listening = one(lines, "listening", "server");
     assertRow((end?.attributes ?? {}) as Row, {
       "server.port": listening.localPort,
@@ -218,13 +218,13 @@ describe("solisten in the agent", () => {
       "tcp.accept_queue.limit": [1],
       "tcp.accept_queue.overflows": [overflows],
     });
-    const warned = told("wirespan.socket.listener.unattended", from);
+    const warned = reported("wirespan.socket.listener.unattended", from);
     assert.equal(warned.length, 1, "once");
     assert.equal(warned[0]?.attributes["wirespan.socket.waiting"], 2);
     assert.ok(Number(warned[0]?.attributes["wirespan.socket.waiting_for"]) >= 0.1);
     await running.done();
-    await watched.until("end", () => told("wirespan.socket.listener.end", from).length === 1);
-    const [end] = told("wirespan.socket.listener.end", from);
+    await watched.until("end", () => reported("wirespan.socket.listener.end", from).length === 1);
+    const [end] = reported("wirespan.socket.listener.end", from);
     assertRow((end?.attributes ?? {}) as Row, {
       "wirespan.socket.accepted": 0,
       "wirespan.socket.waiting": 2,
@@ -235,8 +235,8 @@ describe("solisten in the agent", () => {
     const from = watched.events.length;
     const server = await hold(netns, "accepted", { device: "lo", address: "127.0.0.1", port: 7501 });
     await server.end();
-    await watched.until("end", () => told("wirespan.socket.listener.end", from).length === 1);
-    const calls = told("wirespan.socket.listen", from).map(({ attributes }) => attributes);
+    await watched.until("end", () => reported("wirespan.socket.listener.end", from).length === 1);
+    const calls = reported("wirespan.socket.listen", from).map(({ attributes }) => attributes);
     assert.deepEqual(
       calls.map((call) => [call["server.port"], call["wirespan.interface.index"]]),
       [[7501, 1]],

@@ -4,7 +4,7 @@ import type { ChildProcess } from "node:child_process";
 import { existsSync, readlinkSync } from "node:fs";
 import { native } from "../../native/index.ts";
 import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
-import { assertRow, Ends, inodeOf, told } from "../../test/support/connection-ends.ts";
+import { assertRow, Ends, expectedRow, inodeOf } from "../../test/support/connection-ends.ts";
 import { watch } from "../../test/support/engine.ts";
 import { Netns, needsRoot } from "../../test/support/netns.ts";
 import { skip } from "../../test/support/skip.ts";
@@ -17,7 +17,7 @@ const TID = "wirespan.thread.tid";
 
 /** What the acceptor reported about its end, without bytes, which this tool does not report. */
 function accepted(line: Connection): Row {
-  const { "wirespan.tcp.bytes_sent": _, "wirespan.tcp.bytes_received": __, ...row } = told(line);
+  const { "wirespan.tcp.bytes_sent": _, "wirespan.tcp.bytes_received": __, ...row } = expectedRow(line);
   return { ...row, [TID]: line.tid, "wirespan.process.source": "accept", "error.type": undefined };
 }
 

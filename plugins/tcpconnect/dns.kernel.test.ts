@@ -24,7 +24,7 @@ async function startLocal(netns: Netns, ttl = 60): Promise<AsyncDisposable> {
   return await startResolver(netns, zone, { dns: ["127.0.0.53", "::1"], listen });
 }
 
-const told = (row: Row) => [row["process.pid"], row["network.peer.address"], row[NAME]];
+const reported = (row: Row) => [row["process.pid"], row["network.peer.address"], row[NAME]];
 
 describe("tcpconnect with names from DNS", () => {
   let agent: Agent;
@@ -49,7 +49,7 @@ describe("tcpconnect with names from DNS", () => {
       await application.connect("alias.test", PORT),
     ];
     const rows = await ends.all(2);
-    assert.deepEqual(rows.map(told), [
+    assert.deepEqual(rows.map(reported), [
       [www.pid, www.address, "www.test"],
       [alias.pid, "127.0.0.8", "alias.test"],
     ]);
@@ -67,7 +67,7 @@ describe("tcpconnect with names from DNS", () => {
     await asking.connect("127.0.0.7", PORT);
     const [first, second, third] = await ends.all(3);
     assert.equal(first![NAME], "alias.test");
-    assert.deepEqual(told(second!), [pid, "127.0.0.8", undefined]);
+    assert.deepEqual(reported(second!), [pid, "127.0.0.8", undefined]);
     assert.deepEqual(
       [third!["network.peer.address"], third![NAME], third![AGE]],
       ["127.0.0.7", undefined, undefined],

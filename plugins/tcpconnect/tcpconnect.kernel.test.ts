@@ -15,7 +15,7 @@ import { build, type Connection, one, pick, run, start } from "../../test/suppor
 const { ECONNREFUSED, EHOSTUNREACH, EINTR, ENETUNREACH, ETIMEDOUT } = constants.errno;
 
 /** What its program reported about an attempt, in terms of a row. */
-function told(line: Connection, error?: string): Row {
+function expectedRow(line: Connection, error?: string): Row {
   return {
     "process.pid": line.pid,
     "thread.name": line.comm,
@@ -72,12 +72,12 @@ describe("tcpconnect", () => {
         [ECONNREFUSED, EHOSTUNREACH, ETIMEDOUT, ENETUNREACH],
       );
       const rows = await ends.all(6);
-      assertRow(rows[0], told(refused, "connection_refused"));
-      assertRow(rows[1], told(rejected, "host_unreachable"));
-      assertRow(rows[2], told(late, "timed_out"));
-      assertRow(rows[3], told(unrouted, "network_unreachable"));
-      assertRow(rows[4], told(answered));
-      assertRow(rows[5], { ...told(mapped), "wirespan.connection.mapped": true });
+      assertRow(rows[0], expectedRow(refused, "connection_refused"));
+      assertRow(rows[1], expectedRow(rejected, "host_unreachable"));
+      assertRow(rows[2], expectedRow(late, "timed_out"));
+      assertRow(rows[3], expectedRow(unrouted, "network_unreachable"));
+      assertRow(rows[4], expectedRow(answered));
+      assertRow(rows[5], { ...expectedRow(mapped), "wirespan.connection.mapped": true });
     });
 
     it("reports the outcome of an attempt whose connect() was interrupted", async () => {
@@ -89,7 +89,7 @@ describe("tcpconnect", () => {
       await drop.remove();
       const end = one(await running, "end");
       assert.deepEqual([end.connectErrno, end.errno], [EINTR, ECONNREFUSED]);
-      assertRow(await ends.one(), told(end, "connection_refused"));
+      assertRow(await ends.one(), expectedRow(end, "connection_refused"));
     });
 
     it("reports once an attempt whose process was suspended and resumed in between", async () => {
@@ -124,7 +124,7 @@ describe("tcpconnect", () => {
         "error.type": "aborted",
         "wirespan.tcp.close.reason": "killed",
       });
-      assertRow(abandoned, { ...told(end, "aborted"), "wirespan.tcp.close.reason": "aborted" });
+      assertRow(abandoned, { ...expectedRow(end, "aborted"), "wirespan.tcp.close.reason": "aborted" });
     });
 
     it("reports a process in a pid namespace by its pid on this host", async () => {
@@ -156,7 +156,7 @@ describe("tcpconnect", () => {
     const ends = new Ends(agent, net.a);
     await run(net.a, "attempt", { address: "10.99.0.2" });
     const end = one(await run(net.a, "attempt", { address: addresses.b }), "end");
-    assertRow(await ends.one(), told(end, "connection_refused"));
+    assertRow(await ends.one(), expectedRow(end, "connection_refused"));
   });
 
   /** 10 attempts by each of two users to each of two ports. */

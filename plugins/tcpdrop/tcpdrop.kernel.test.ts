@@ -235,12 +235,12 @@ describe("tcpdrop", () => {
     const rows = await drops(agent);
     assert.ok(moved["TcpExt.ListenDrops"]! >= 2);
     assert.equal(total(agent, "wirespan.tcp.listener.dropped"), moved["TcpExt.ListenDrops"]);
-    const told = rows.filter((row) => row[REASON] === "LISTEN_DROP");
+    const reported = rows.filter((row) => row[REASON] === "LISTEN_DROP");
     assert.equal(
-      told.reduce((sum, row) => sum + Number(row["wirespan.packet.count"]), 0),
+      reported.reduce((sum, row) => sum + Number(row["wirespan.packet.count"]), 0),
       moved["TcpExt.ListenDrops"],
     );
-    assert.equal(told[0]!["wirespan.netns.inode"], inode(net.b));
+    assert.equal(reported[0]!["wirespan.netns.inode"], inode(net.b));
   });
 
   it("limits events to its rate, reports how many were left out, and counts all", async () => {

@@ -22,11 +22,11 @@ async function dropped(rule: Rule): Promise<void> {
 
 /** The packets that the rule dropped, all of which must be reported. */
 async function drops(watched: Watch, rule: Rule): Promise<readonly Kept[]> {
-  const told = () => watched.events.filter(({ name }) => name === "wirespan.tcp.packet.drop");
+  const reported = () => watched.events.filter(({ name }) => name === "wirespan.tcp.packet.drop");
   const packets = await rule.end();
-  await watched.until("drops", () => told().length >= packets);
-  assert.equal(told().length, packets);
-  return told();
+  await watched.until("drops", () => reported().length >= packets);
+  assert.equal(reported().length, packets);
+  return reported();
 }
 
 describe("tcpdrop of packets without a socket", () => {
@@ -54,7 +54,7 @@ describe("tcpdrop of packets without a socket", () => {
         const rule = await here.rule("input", match, "drop");
         held.goOn();
         await dropped(rule);
-        const told = await drops(watched, rule);
+        const reported = await drops(watched, rule);
         const end = one(await held.done(), "end", side);
         await watched.until(
           "spans",
@@ -64,7 +64,7 @@ describe("tcpdrop of packets without a socket", () => {
           (s) => s.attributes["wirespan.connection.id"] === end.cookie.toString(16),
         );
         assert.ok(span);
-        for (const { attributes, resource, traceId, spanId } of told) {
+        for (const { attributes, resource, traceId, spanId } of reported) {
           assert.equal(attributes["wirespan.packet.drop.reason"], "NETFILTER_DROP");
           assert.equal(attributes["network.io.direction"], "receive");
           assert.equal(attributes["process.pid"], end.pid);
@@ -100,9 +100,9 @@ describe("tcpdrop of packets without a socket", () => {
       const rule = await net.b.rule("input", `tcp sport ${localPort}`, "drop");
       held.goOn();
       await dropped(rule);
-      const told = await drops(watched, rule);
+      const reported = await drops(watched, rule);
       const server = one(await held.done(), "end", "server");
-      for (const { attributes } of told) assert.equal(attributes["process.pid"], server.pid);
+      for (const { attributes } of reported) assert.equal(attributes["process.pid"], server.pid);
     }
   });
 

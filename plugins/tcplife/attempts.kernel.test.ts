@@ -1,7 +1,7 @@
 // tcplife with failed attempts to connect, compared with what their programs and the kernel report.
 import assert from "node:assert/strict";
 import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
-import { assertRow, Ends, told } from "../../test/support/connection-ends.ts";
+import { assertRow, Ends, expectedRow } from "../../test/support/connection-ends.ts";
 import { needsRoot } from "../../test/support/netns.ts";
 import { addresses, pair } from "../../test/support/topology.ts";
 import { build, type Connection, one, run } from "../../test/support/workload.ts";
@@ -33,7 +33,7 @@ describe("tcplife of attempts to connect", () => {
 
   /** The kernel removes the address before the program can ask for it, but after the agent has it. */
   const from = (line: Connection): Row => ({
-    ...told(line),
+    ...expectedRow(line),
     "network.local.address": line.family === "ipv6" ? addresses.a6 : addresses.a,
   });
 
@@ -105,7 +105,7 @@ describe("tcplife of attempts to connect", () => {
     const answered = new Ends(agent, net.a, net.b);
     const lines = await run(net.a, "nonblocking", { address: addresses.b, server: net.b });
     assertRow((await answered.both()).opener, {
-      ...told(one(lines, "end", "client")),
+      ...expectedRow(one(lines, "end", "client")),
       status: "unset",
       [REASON]: "fin_local",
     });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
-import { assertRow, Ends, pairs, told } from "../../test/support/connection-ends.ts";
+import { assertRow, Ends, expectedRow, pairs } from "../../test/support/connection-ends.ts";
 import { Netns, needsRoot } from "../../test/support/netns.ts";
 import { skip } from "../../test/support/skip.ts";
 import { addresses, pair, routed, routedAddresses } from "../../test/support/topology.ts";
@@ -46,7 +46,7 @@ describe("tcplife", () => {
         const [client, server] = [one(lines, "end", "client"), one(lines, "end", "server")];
         const common = { status: "unset", "error.type": undefined, kind: "internal" };
         assertRow(opener, {
-          ...told(client),
+          ...expectedRow(client),
           ...common,
           [REASON]: "fin_local",
           "process.executable.name": "pcli",
@@ -54,7 +54,7 @@ describe("tcplife", () => {
           "wirespan.process.uid": 0,
         });
         assertRow(acceptor, {
-          ...told(server),
+          ...expectedRow(server),
           ...common,
           [REASON]: "fin_remote",
           "process.executable.name": "psrv",
@@ -97,7 +97,7 @@ describe("tcplife", () => {
         const [opened, closed] = [one(lines, "opened"), one(lines, "end", "client")];
         assert.notEqual(opened.pid, closed.pid);
         assertRow(opener, {
-          ...told(opened),
+          ...expectedRow(opened),
           [SENT]: 10,
           [REASON]: "fin_local",
           "wirespan.process.last_user.pid": closed.pid,
@@ -113,13 +113,17 @@ describe("tcplife", () => {
         const lines = await run(net.a, "halfClose", { address, server: net.b });
         const { opener, acceptor } = await ends.both();
         assertRow(opener, {
-          ...told(one(lines, "end", "client")),
+          ...expectedRow(one(lines, "end", "client")),
           [REASON]: "fin_local",
           [RECEIVED]: 3000,
           // The connection ends while the client may still have to read.
           "wirespan.tcp.bytes_unread": undefined,
         });
-        assertRow(acceptor, { ...told(one(lines, "end", "server")), [REASON]: "fin_remote", [SENT]: 3000 });
+        assertRow(acceptor, {
+          ...expectedRow(one(lines, "end", "server")),
+          [REASON]: "fin_remote",
+          [SENT]: 3000,
+        });
       });
 
       it("reports a reset from both sides", async () => {
@@ -127,9 +131,13 @@ describe("tcplife", () => {
         const ends = new Ends(agent, net.a, net.b);
         const lines = await run(net.a, "reset", { address, server: net.b });
         const { opener, acceptor } = await ends.both();
-        assertRow(opener, { ...told(one(lines, "end", "client")), [REASON]: "rst_sent", status: "unset" });
+        assertRow(opener, {
+          ...expectedRow(one(lines, "end", "client")),
+          [REASON]: "rst_sent",
+          status: "unset",
+        });
         assertRow(acceptor, {
-          ...told(one(lines, "end", "server")),
+          ...expectedRow(one(lines, "end", "server")),
           [REASON]: "rst_received",
           status: "error",
           "error.type": "connection_reset",
@@ -143,13 +151,13 @@ describe("tcplife", () => {
         const lines = await run(net.a, "unread", { address, server: net.b });
         const { opener, acceptor } = await ends.both();
         assertRow(acceptor, {
-          ...told(one(lines, "end", "server")),
+          ...expectedRow(one(lines, "end", "server")),
           [REASON]: "rst_sent",
           [RECEIVED]: 300,
           "wirespan.tcp.bytes_unread": one(lines, "unread").bytes,
         });
         assertRow(opener, {
-          ...told(one(lines, "end", "client")),
+          ...expectedRow(one(lines, "end", "client")),
           [REASON]: "rst_received",
           "error.type": "connection_reset",
           "wirespan.tcp.bytes_unread": undefined,
@@ -180,8 +188,8 @@ describe("tcplife", () => {
     const ends = new Ends(agent, netns);
     const lines = await run(netns, "clientCloses", { address: "::ffff:127.0.0.1", listen: "::" });
     const { opener, acceptor } = await ends.both();
-    assertRow(opener, told(one(lines, "end", "client")));
-    assertRow(acceptor, told(one(lines, "end", "server")));
+    assertRow(opener, expectedRow(one(lines, "end", "client")));
+    assertRow(acceptor, expectedRow(one(lines, "end", "server")));
     assertRow(opener, { "network.type": "ipv4", "wirespan.connection.mapped": true, [SENT]: 1000 });
   });
 
@@ -194,8 +202,8 @@ describe("tcplife", () => {
       server: net.server,
     });
     const { opener, acceptor } = await ends.both();
-    assertRow(opener, told(one(lines, "end", "client")));
-    assertRow(acceptor, told(one(lines, "end", "server")));
+    assertRow(opener, expectedRow(one(lines, "end", "client")));
+    assertRow(acceptor, expectedRow(one(lines, "end", "server")));
     assert.notEqual(opener["network.peer.address"], acceptor["network.local.address"]);
     assert.notEqual(opener["network.local.address"], acceptor["network.peer.address"]);
   });
@@ -218,7 +226,7 @@ describe("tcplife", () => {
     const lines = await run(netns, "executed");
     const { opener } = await ends.both();
     assertRow(opener, {
-      ...told(one(lines, "opened")),
+      ...expectedRow(one(lines, "opened")),
       [SENT]: 50,
       "process.executable.name": "pcli",
       "wirespan.process.closer.pid": undefined,
@@ -231,7 +239,7 @@ describe("tcplife", () => {
     const ends = new Ends(agent, netns);
     const line = one(await run(netns, "selfConnect", { port: 7018 }), "end");
     const row = await ends.one();
-    assertRow(row, { ...told(line), [SENT]: 10, [RECEIVED]: 10, status: "unset" });
+    assertRow(row, { ...expectedRow(line), [SENT]: 10, [RECEIVED]: 10, status: "unset" });
     assert.equal(row["network.local.port"], row["network.peer.port"]);
   });
 

@@ -140,8 +140,8 @@ describe("tcpretrans", () => {
     assert.ok((sums.fast ?? 0) >= 3, `${sums.fast} in recovery`);
     // A probe may send new data: then the kernel counts a probe and nothing is retransmitted.
     const { tlp: probes = 0, ...counted } = classes(moved);
-    const { tlp = 0, ...told } = sums;
-    assert.deepEqual(told, counted);
+    const { tlp = 0, ...others } = sums;
+    assert.deepEqual(others, counted);
     assert.ok(tlp <= probes);
     assert.equal(
       Object.values(sums).reduce((sum, n) => sum + n, 0),
@@ -243,8 +243,8 @@ describe("tcpretrans", () => {
       await running.done();
     });
     await agent.stop();
-    const told = agent.rows.filter((row) => row.name === "wirespan.tcp.retransmit");
-    const failed = told.filter((row) => row["error.type"] === "filtered");
+    const reported = agent.rows.filter((row) => row.name === "wirespan.tcp.retransmit");
+    const failed = reported.filter((row) => row["error.type"] === "filtered");
     assert.ok(failed.length > 0);
     assert.equal(
       failed.reduce((sum, row) => sum + Number(row["wirespan.tcp.segments"]), 0),
@@ -263,9 +263,9 @@ describe("tcpretrans", () => {
     );
     assert.equal(
       sum(last("wirespan.tcp.retransmit.failures")),
-      told.filter((row) => row["error.type"]).length,
+      reported.filter((row) => row["error.type"]).length,
     );
-    assert.ok(told.every((row) => row["thread.name"] === "pcli"));
+    assert.ok(reported.every((row) => row["thread.name"] === "pcli"));
   });
 
   it("gives an event the ids of its connection's span", async () => {
@@ -314,7 +314,7 @@ describe("tcpretrans", () => {
       await run(net.a, "clientCloses", { server: net.b, address: addresses.b, up: 600_000 });
     });
     await agent.stop();
-    const told = agent.rows.filter((row) => row.name === "wirespan.tcp.retransmit");
+    const reported = agent.rows.filter((row) => row.name === "wirespan.tcp.retransmit");
     const counted = agent.rows.filter((row) => row.name === "wirespan.tcp.retransmits");
     const latest = counted.at(-1)?.time;
     const total = counted
@@ -322,6 +322,6 @@ describe("tcpretrans", () => {
       .reduce((sum, row) => sum + Number(row.value), 0);
     assert.ok(moved["Tcp.RetransSegs"]! > 10);
     assert.equal(total, moved["Tcp.RetransSegs"]);
-    assert.ok(told.length < total, `${told.length} of ${total}`);
+    assert.ok(reported.length < total, `${reported.length} of ${total}`);
   });
 });

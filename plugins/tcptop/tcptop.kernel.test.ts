@@ -68,7 +68,7 @@ function counted({ sent, received }: Bytes): Bytes {
 }
 
 /** The sum of all events so far, by one of their attributes. */
-function told(watched: Pick<Watch, "events">, by: string): Readonly<Record<string, Bytes>> {
+function reported(watched: Pick<Watch, "events">, by: string): Readonly<Record<string, Bytes>> {
   const found: Record<string, { sent: number; received: number }> = {};
   for (const { attributes } of watched.events) {
     const name = String(attributes[by]);
@@ -100,7 +100,7 @@ describe("tcptop", () => {
       assert.deepEqual(counted(client), { sent: server.received, received: server.sent });
       const ends = { [client.pid]: counted(client), [server.pid]: counted(server) };
       await assertSeries(watched, ends);
-      assert.deepEqual(told(watched, PID), ends);
+      assert.deepEqual(reported(watched, PID), ends);
     });
   }
 
@@ -182,8 +182,8 @@ describe("tcptop", () => {
     const ends = { [clients[0]!.pid]: sum(clients), [servers[0]!.pid]: sum(servers) };
     assert.equal(servers.length, 200);
     await assertSeries(watched, ends);
-    assert.deepEqual(told(watched, PID), ends);
-    assert.deepEqual(Object.keys(told(watched, "thread.name")).sort(), ["pcli", "psrv"]);
+    assert.deepEqual(reported(watched, PID), ends);
+    assert.deepEqual(Object.keys(reported(watched, "thread.name")).sort(), ["pcli", "psrv"]);
   });
 
   it("keeps 4 of 500 short processes and sums the rest; no series decreases, and no byte is lost", async () => {
@@ -237,7 +237,7 @@ describe("tcptop", () => {
     });
     const cookie = client!.cookie.toString(16);
     const own = watched.events.filter(({ attributes }) => attributes[PID] === pid);
-    assert.deepEqual(told({ events: own }, "wirespan.connection.id"), {
+    assert.deepEqual(reported({ events: own }, "wirespan.connection.id"), {
       [`${cookie}.2`]: { sent: 1000, received: 1 },
       [`${cookie}.3`]: { sent: 2000, received: 1 },
       [`${cookie}.4`]: { sent: 3000, received: 1 },
@@ -275,8 +275,8 @@ describe("tcptop", () => {
     );
     assert.equal(Object.keys(ends).length, 4);
     await assertSeries(watched, ends);
-    assert.deepEqual(told(watched, PID), ends);
-    assert.deepEqual(told(watched, "wirespan.netns.inode"), {
+    assert.deepEqual(reported(watched, PID), ends);
+    assert.deepEqual(reported(watched, "wirespan.netns.inode"), {
       [inodeOf(a)]: { sent: 111, received: 111 },
       [inodeOf(b)]: { sent: 222, received: 222 },
     });
@@ -284,7 +284,7 @@ describe("tcptop", () => {
 
   it("sorts by the requested order, and reports the requested number of connections", async () => {
     await using net = await pair();
-    const told = async (sort: string) => {
+    const reported = async (sort: string) => {
       await using watched = await watchTop({ connections: 1, sort }, net.a);
       await watched.collect();
       const up = { address: addresses.b, server: net.b, up: 9000, down: 1 };
@@ -299,9 +299,9 @@ describe("tcptop", () => {
       [0, 9000, 1],
       [0, 1, 5000],
     ];
-    assert.deepEqual(await told("sent"), [upload, [1, 1, 5000]]);
-    assert.deepEqual(await told("received"), [download, [1, 9000, 1]]);
-    assert.deepEqual(await told("all"), [upload, [1, 1, 5000]]);
+    assert.deepEqual(await reported("sent"), [upload, [1, 1, 5000]]);
+    assert.deepEqual(await reported("received"), [download, [1, 9000, 1]]);
+    assert.deepEqual(await reported("all"), [upload, [1, 1, 5000]]);
   });
 
   describe("on the command line", () => {

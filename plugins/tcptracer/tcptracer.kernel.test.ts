@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { native } from "../../native/index.ts";
 import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
-import { assertRow, Ends, inodeOf, told } from "../../test/support/connection-ends.ts";
+import { assertRow, Ends, expectedRow, inodeOf } from "../../test/support/connection-ends.ts";
 import { watch } from "../../test/support/engine.ts";
 import { Netns, needsRoot } from "../../test/support/netns.ts";
 import { skip } from "../../test/support/skip.ts";
@@ -11,7 +11,7 @@ import { build, type Connection, one, pick, run, start } from "../../test/suppor
 
 /** What a program reported about its end, which all of its rows must have. */
 function end(line: Connection): Row {
-  const { "wirespan.tcp.bytes_sent": _, "wirespan.tcp.bytes_received": __, ...row } = told(line);
+  const { "wirespan.tcp.bytes_sent": _, "wirespan.tcp.bytes_received": __, ...row } = expectedRow(line);
   return row;
 }
 

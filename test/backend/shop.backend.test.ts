@@ -75,7 +75,7 @@ describe("a shop over lossy links", function () {
   let traces: ReadonlyMap<string, readonly Under<Span>[]>;
   let account: Account;
   let segments: number;
-  let told: {
+  let reported: {
     readonly retransmits: number;
     readonly suppressed: number;
     /** How often messages were shown to no program. */
@@ -173,7 +173,7 @@ exporters:
     assert.equal((await agent.stop()).code, 0);
     ranges = { ...ranges, node: lines<Range>(readFileSync(file, "utf8")) };
     const metrics = await collector.metrics();
-    told = {
+    reported = {
       retransmits: sumOf(metrics, "wirespan.tcp.retransmits"),
       suppressed: sumOf(metrics, "wirespan.correlate.suppressed"),
       unseen: sumOf(metrics, "wirespan.correlate.unread", { "error.type": "unseen" }),
@@ -197,7 +197,7 @@ exporters:
     );
     for (const { trace } of asked) own.add(trace);
     const connections = new Set(
-      told.spans.flatMap(({ item }) => (item.name === "tcp connection" ? [item.traceId] : [])),
+      reported.spans.flatMap(({ item }) => (item.name === "tcp connection" ? [item.traceId] : [])),
     );
     const found = await inBatches(
       [...own, ...connections],
@@ -226,13 +226,13 @@ exporters:
 
   it("has every retransmission of a request or a response in the request's own trace, and in no other", () => {
     console.log(
-      `      ${segments} segments: ${account.exact} exact, ${account.unranged.length} of queries, ${account.missing.length} missing, ${account.outside} outside, ${account.unshown} not shown by the kernel, ${account.hidden} of messages that were not; ${told.suppressed} suppressed, ${told.unseen} messages unseen`,
+      `      ${segments} segments: ${account.exact} exact, ${account.unranged.length} of queries, ${account.missing.length} missing, ${account.outside} outside, ${account.unshown} not shown by the kernel, ${account.hidden} of messages that were not; ${reported.suppressed} suppressed, ${reported.unseen} messages unseen`,
     );
     assert.deepEqual(account.wrong, []);
     assert.deepEqual(account.unseen, []);
-    assert.equal(account.missing.length, told.suppressed, JSON.stringify(account.missing));
+    assert.equal(account.missing.length, reported.suppressed, JSON.stringify(account.missing));
     // Events that the kernel does not show are counted.
-    assert.ok(told.unseen > 0 || account.hiddenLater === 0, `${account.hiddenLater} segments`);
+    assert.ok(reported.unseen > 0 || account.hiddenLater === 0, `${account.hiddenLater} segments`);
     // The database driver logs no ranges: only the span and the service can be checked here.
     for (const { segment, span } of account.unranged) {
       const parent = traces.get(span.traceId)?.find(({ item }) => item.spanId === span.parentSpanId);
@@ -241,7 +241,7 @@ exporters:
   });
 
   it("has each kernel span below a request of the same connection, linked to no span of its own trace", () => {
-    const own = told.spans.filter(({ scope }) => scope.startsWith("wirespan."));
+    const own = reported.spans.filter(({ scope }) => scope.startsWith("wirespan."));
     const ids = own.map(({ item }) => item.traceId + item.spanId);
     assert.equal(new Set(ids).size, ids.length, "each id once");
     for (const { item } of own)
@@ -283,7 +283,7 @@ exporters:
   }
 
   it("has as many retransmissions as the kernel's counters: in traces, suppressed, and of no request", () => {
-    assert.equal(told.retransmits, segments - account.unshown);
+    assert.equal(reported.retransmits, segments - account.unshown);
     const { exact, unranged, missing, hidden, outside, unshown } = account;
     assert.equal(exact + unranged.length + missing.length + hidden + outside + unshown, segments);
   });

@@ -24,7 +24,7 @@ struct kept {
 };
 EXPORT_RING(kept, struct kept, 4 * 1024 * 1024);
 
-struct told {
+struct reported {
 	u32 n;
 	u64 last[3];
 	/* HTTP/2: by place. */
@@ -35,8 +35,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct told);
-} told SEC(".maps");
+	__type(value, struct reported);
+} reported SEC(".maps");
 
 static __always_inline void tell(struct sock *sk, const struct entry *e, bool received)
 {
@@ -61,9 +61,9 @@ static __always_inline void tell(struct sock *sk, const struct entry *e, bool re
 static __always_inline int see_sent(struct sock *sk)
 {
 	struct carrier *c = bpf_sk_storage_get(&contexts, sk, NULL, 0);
-	struct told *t;
+	struct reported *t;
 
-	t = c ? bpf_sk_storage_get(&told, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE) : NULL;
+	t = c ? bpf_sk_storage_get(&reported, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE) : NULL;
 	if (t && c->n - t->n > CONTEXTS)
 		t->n = c->n - CONTEXTS;
 	for (u32 i = 0; t && i < CONTEXTS && t->n != c->n; i++)
@@ -81,11 +81,11 @@ static __always_inline void see_streams(struct sock *sk)
 {
 	struct conn *conn = bpf_sk_storage_get(&conns, sk, NULL, 0);
 	struct streams *s = bpf_sk_storage_get(&streams, sk, NULL, 0);
-	struct told *t;
+	struct reported *t;
 
 	if (!s || !conn || conn->direction != DIRECTION_INBOUND)
 		return;
-	t = bpf_sk_storage_get(&told, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	t = bpf_sk_storage_get(&reported, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	for (u32 i = 0; t && i < STREAMS; i++) {
 		const struct entry *e = &s->requests[i];
 
@@ -101,12 +101,12 @@ int BPF_PROG(received, struct sock *sk)
 {
 	struct carrier *c = bpf_sk_storage_get(&contexts, sk, NULL, 0);
 	u64 id[3];
-	struct told *t;
+	struct reported *t;
 
 	see_streams(sk);
 	if (!c || !c->in.source)
 		return 0;
-	t = bpf_sk_storage_get(&told, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	t = bpf_sk_storage_get(&reported, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	__builtin_memcpy(id, c->in.trace_id, 24);
 	if (!t || (t->last[0] == id[0] && t->last[1] == id[1] && t->last[2] == id[2]))
 		return 0;

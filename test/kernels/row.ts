@@ -37,14 +37,14 @@ export async function needKernel(context: Mocha.Context, series: string, arch: A
   return kernel ?? skip(context, `Debian's archive offers no Linux ${series} any more`);
 }
 
-const isOf = (port: number) => (told: Told) =>
-  ["network.local.port", "network.peer.port"].some((key) => told.attributes[key] === port);
+const isOf = (port: number) => (reported: Told) =>
+  ["network.local.port", "network.peer.port"].some((key) => reported.attributes[key] === port);
 
 /** Their counts by name, without those that the lost connection added. */
 function countNames(all: readonly Told[]): Record<string, number> {
-  const own = all.filter((told) => !isOf(lost.port)(told));
+  const own = all.filter((reported) => !isOf(lost.port)(reported));
   return Object.fromEntries(
-    [...Map.groupBy(own, ({ name }) => name)].map(([name, told]) => [name, told.length]),
+    [...Map.groupBy(own, ({ name }) => name)].map(([name, reported]) => [name, reported.length]),
   );
 }
 
@@ -218,12 +218,12 @@ export function describeKernel(arch: Arch, series: string, missing: readonly str
         )?.value;
       const contexts = readsContexts ? 100 : 0;
       assert.deepEqual([read("transmit"), read("receive")], [contexts, contexts]);
-      const told = spans.filter(({ name }) => name === "tcp retransmit");
+      const reported = spans.filter(({ name }) => name === "tcp retransmit");
       if (!readsContexts) {
-        assert.deepEqual([told, again.length >= 10], [[], true]);
+        assert.deepEqual([reported, again.length >= 10], [[], true]);
         return;
       }
-      const { exact, wrong, unseen, missing } = judge(again, [...asked, ...answered], told);
+      const { exact, wrong, unseen, missing } = judge(again, [...asked, ...answered], reported);
       assert.deepEqual([wrong, unseen, missing], [[], [], []]);
       assert.ok(exact >= 10, `${exact} retransmissions in requests`);
     });

@@ -82,7 +82,7 @@ export function pairs(rows: readonly Row[]): { readonly opener: Row; readonly ac
 }
 
 /** A program's report about its end, in the form that the agent must report. */
-export function told(line: Connection): Row {
+export function expectedRow(line: Connection): Row {
   const v4 = line.family === "ipv4" || line.mapped;
   const plain = (address: string) => address.replace(/^::ffff:/, "");
   return {

@@ -209,7 +209,7 @@ export function judge(
     unseen: [],
     seen: new Map(),
   };
-  const told = Map.groupBy(spans, ({ attributes: of }) =>
+  const reported = Map.groupBy(spans, ({ attributes: of }) =>
     keyOf(of["network.local.port"], of["network.peer.port"], of["wirespan.tcp.sequence"]),
   );
   const found = new Set<Range>();
@@ -218,7 +218,7 @@ export function judge(
   for (const segment of again) {
     const key = keyOf(segment.port, segment.peer, segment.sequence);
     const own = owners.of(segment);
-    const span = told.get(key)?.pop();
+    const span = reported.get(key)?.pop();
     const isShown = !shown || (left.get(key) ?? 0) > 0;
     left.set(key, (left.get(key) ?? 0) - 1);
     if (!span && !isShown) {
@@ -247,7 +247,7 @@ export function judge(
       else account.wrong.push(`${JSON.stringify(segment)} is ${own[0]!.traceparent}, not ${id}`);
     }
   }
-  for (const [key, more] of told)
+  for (const [key, more] of reported)
     if (more.length > 0) account.wrong.push(`${key}: ${more.length} more than on the wire`);
   account.unseen.push(...[...touched].filter((range) => !found.has(range)));
   for (const { side, service, traceparent } of found) {

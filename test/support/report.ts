@@ -35,7 +35,7 @@ const varying: ReadonlySet<string> = new Set([
 const firstEphemeral = 32_768;
 
 /** Only declared attributes that are neither times (double) nor chosen by the kernel. */
-function told(attributes: AnyAttributes, declared: AttributeSpecs): string {
+function reported(attributes: AnyAttributes, declared: AttributeSpecs): string {
   const kept = Object.entries(attributes).filter(
     ([key, value]) =>
       value !== undefined && !varying.has(key) && declared[key] && declared[key].type !== "double",
@@ -60,18 +60,18 @@ export function reportOf({ name, signals, spans: asked = {} }: Plugin, said: Sai
     .filter(([key]) => key in asked)
     .map(([, spec]) => {
       const own = said.spans.filter((span) => span.name === spec.name && isHere(span));
-      return [spec.name, own.map(({ attributes }) => told(attributes, spec.attributes)).sort()] as const;
+      return [spec.name, own.map(({ attributes }) => reported(attributes, spec.attributes)).sort()] as const;
     });
   const events = Object.values(signals)
     .filter(({ signal }) => signal === "event")
     .flatMap((spec) => {
       const own = said.events.filter((event) => event.name === spec.name && isHere(event));
-      return own.map(({ attributes }) => `${spec.name} ${told(attributes, spec.attributes)}`);
+      return own.map(({ attributes }) => `${spec.name} ${reported(attributes, spec.attributes)}`);
     });
   const metrics: Record<string, number> = {};
   for (const { spec, points } of said.metrics.filter(({ scope }) => scope.name === `wirespan.${name}`)) {
     for (const point of points.filter(isHere)) {
-      const key = `${spec.name} ${told(point.attributes, spec.attributes)}`;
+      const key = `${spec.name} ${reported(point.attributes, spec.attributes)}`;
       metrics[key] = (metrics[key] ?? 0) + amount(point);
     }
   }

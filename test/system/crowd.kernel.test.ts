@@ -36,19 +36,19 @@ describe(`${count} at once`, () => {
     const lines = await run(netns, "crowd", { count, limit: 120_000 });
     const [client, server] = [one(lines, "summary", "client"), one(lines, "summary", "server")];
     assert.deepEqual([client.connections, client.sent, server.received], [count, count, count]);
-    const told = await spans(seen, netns, 4 * count);
-    assert.deepEqual(namesOf(told), {
+    const reported = await spans(seen, netns, 4 * count);
+    assert.deepEqual(namesOf(reported), {
       "tcp connect outbound": count,
       "tcp accept inbound": count,
       "tcp connection outbound": count,
       "tcp connection inbound": count,
     });
-    for (const { attributes } of told) {
+    for (const { attributes } of reported) {
       const outbound = attributes["wirespan.connection.direction"] === "outbound";
       assert.equal(attributes["process.pid"], outbound ? client.pid : server.pid);
     }
     const bytes = (direction: string, key: string) =>
-      told
+      reported
         .filter(({ name }) => name === "tcp connection")
         .filter(({ attributes }) => attributes["wirespan.connection.direction"] === direction)
         .reduce((sum, { attributes }) => sum + Number(attributes[key]), 0);
@@ -62,9 +62,9 @@ describe(`${count} at once`, () => {
     await using seen = await watch(["tcpconnlat", "tcpconnect"], { "ring.core": "64MiB" });
     const summary = one(await run(net.a, "unanswered", { count, address: addresses.b }), "summary");
     assert.deepEqual([summary.connections, summary.failed], [0, count]);
-    const told = await spans(seen, net.a, count);
-    assert.deepEqual(namesOf(told), { "tcp connect outbound": count });
-    for (const { attributes } of told) {
+    const reported = await spans(seen, net.a, count);
+    assert.deepEqual(namesOf(reported), { "tcp connect outbound": count });
+    for (const { attributes } of reported) {
       assert.equal(attributes["wirespan.tcp.close.reason"], "aborted");
       assert.equal(attributes["process.pid"], summary.pid);
     }

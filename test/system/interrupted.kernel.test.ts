@@ -80,10 +80,10 @@ async function spreadPackets(netns: Netns): Promise<void> {
 }
 
 /** Packets that CPUs have received, according to the kernel's counters and to its tracepoint. */
-async function polled(seen: Watch): Promise<{ readonly taken: number; readonly told: number }> {
+async function polled(seen: Watch): Promise<{ readonly taken: number; readonly reported: number }> {
   const lines = readFileSync("/proc/net/softnet_stat", "utf8").trim().split("\n");
   const taken = lines.reduce((sum, line) => sum + Number.parseInt(line, 16), 0);
-  return { taken, told: new Seen(seen, await seen.collect()).sum("wirespan.softirq.napi.packets") };
+  return { taken, reported: new Seen(seen, await seen.collect()).sum("wirespan.softirq.napi.packets") };
 }
 
 function misses(seen: Watch): number {
@@ -113,7 +113,7 @@ describe("an event that interrupts a program", () => {
       const ends = await Promise.all([0, 1].map(() => run(netns, "burst", { count: 2500 })));
       const after = await polled(seen);
       // A virtual CPU may omit all of its tracepoints for as long as a softirq lasts.
-      if (misses(seen) === 0 || after.told - before.told !== after.taken - before.taken) continue;
+      if (misses(seen) === 0 || after.reported - before.reported !== after.taken - before.taken) continue;
       const connections = ends.reduce(
         (n, lines) => n + (one(lines, "summary", "client").connections as number),
         0,

@@ -147,14 +147,14 @@ describe("kinds of processes", () => {
       const what = run();
       if (what.v2 !== undefined && cgroup2Mount() === undefined) skip(this, "no cgroup v2 is mounted");
       if (what.v1 !== undefined && systemdMount() === undefined) skip(this, "no cgroup v1 is mounted");
-      const { span: told, pid } = await span(what);
-      assertKind(kind as keyof typeof KINDS, told.resource);
-      if (kind !== "pidNamespace") assert.equal(told.attributes["process.pid"], pid);
+      const { span: reported, pid } = await span(what);
+      assertKind(kind as keyof typeof KINDS, reported.resource);
+      if (kind !== "pidNamespace") assert.equal(reported.attributes["process.pid"], pid);
       const container = /[0-9a-f]{64}/.exec(`${what.v1} ${what.v2}`)?.[0];
-      assert.equal(told.resource.attributes["container.id"], container);
+      assert.equal(reported.resource.attributes["container.id"], container);
       const sums = (await watched.collect()).filter(({ spec }) => spec.name === "wirespan.tcp.io");
       assert.ok(
-        sums.some(({ resource }) => resource === told.resource),
+        sums.some(({ resource }) => resource === reported.resource),
         "its sums are of the same resource",
       );
     });

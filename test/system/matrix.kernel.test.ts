@@ -109,15 +109,15 @@ describe("the reports of every case", () => {
         watched.spans.filter(
           (s) => s.name === span && s.attributes["wirespan.connection.direction"] === direction,
         ).length;
-      const told = (): Counts => [
+      const reported = (): Counts => [
         of("tcp connect", "outbound"),
         of("tcp accept", "inbound"),
         of("tcp connection", "outbound"),
         of("tcp connection", "inbound"),
       ];
       const total = counts.reduce((all, n) => all + n, 0);
-      await watched.until(`${counts}, but ${told()}`, () => watched.spans.length >= total);
-      assert.deepEqual(told(), counts);
+      await watched.until(`${counts}, but ${reported()}`, () => watched.spans.length >= total);
+      assert.deepEqual(reported(), counts);
       assert.equal(watched.spans.length, total);
 
       const programs = [...pick(lines, "end"), ...pick(lines, "summary")];

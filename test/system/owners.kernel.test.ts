@@ -79,11 +79,11 @@ describe("filters on owners", () => {
     await run(netns, "clientCloses", { port: 7401, cgroup: top });
     await run(netns, "clientCloses", { port: 7402, cgroup: mine });
     await watched.until("four spans", () => watched.spans.length >= 4);
-    const told = watched.spans.map(({ name, attributes: a }) => {
+    const reported = watched.spans.map(({ name, attributes: a }) => {
       const inbound = a["wirespan.connection.direction"] === "inbound";
       return `${name} ${a[inbound ? "network.local.port" : "network.peer.port"]}`;
     });
-    assert.deepEqual(told.toSorted(), [
+    assert.deepEqual(reported.toSorted(), [
       ...["tcp accept 7402", "tcp connect 7402", "tcp connection 7402", "tcp connection 7402"],
     ]);
   });
@@ -144,9 +144,9 @@ describe("filters on owners", () => {
       running.goOn();
       one(await running.done(), "end", "client");
     }
-    const told = () =>
+    const reported = () =>
       watched.spans.map((s) => [s.attributes["network.peer.port"], s.attributes["network.local.port"]]);
-    await watched.until("both ends", () => told().length >= 2);
-    assert.ok(told().every((both) => both.includes(7302)));
+    await watched.until("both ends", () => reported().length >= 2);
+    assert.ok(reported().every((both) => both.includes(7302)));
   });
 });

@@ -31,7 +31,7 @@ interface Observed {
   /** The loopback's traffic. */
   readonly carried: { readonly bytes: number; readonly packets: number };
   /** For each softirq vector: the reported number, and the kernel's lower and upper bound for it. */
-  readonly runs: readonly (readonly [vector: string, least: number, told: number, most: number])[];
+  readonly runs: readonly (readonly [vector: string, least: number, reported: number, most: number])[];
 }
 
 const moved = (from: ReadonlyMap<string, number>, to: ReadonlyMap<string, number>, key: string) =>
@@ -105,9 +105,9 @@ describe("all plugins at once", () => {
       const { spans: allSpans, ...allRest } = together.reports.get(name)!;
       assert.deepEqual(allRest, rest);
       // Other plugins may request more of the same spans.
-      for (const [span, told] of Object.entries(spans)) {
+      for (const [span, all] of Object.entries(spans)) {
         const left = [...allSpans[span]!];
-        const missing = told.filter(
+        const missing = all.filter(
           (one) => !left.includes(one) || left.splice(left.indexOf(one), 1).length === 0,
         );
         assert.deepEqual(missing, []);
@@ -117,9 +117,9 @@ describe("all plugins at once", () => {
 
   it("report no span that no plugin reports alone", () => {
     for (const { spans } of together.reports.values()) {
-      for (const [span, told] of Object.entries(spans)) {
+      for (const [span, all] of Object.entries(spans)) {
         const most = Math.max(...[...reported.values()].map((report) => report.spans[span]?.length ?? 0));
-        assert.equal(told.length, most, span);
+        assert.equal(all.length, most, span);
       }
     }
   });
@@ -141,9 +141,9 @@ describe("all plugins at once", () => {
 
   it("do not change the runs that softirqs counts", async () => {
     for (const { runs } of [await alone("softirqs"), together]) {
-      for (const [vector, least, told, most] of runs) {
-        const enough = leastTraced(least) <= told && told <= most;
-        assert.ok(enough, `${vector}: ${least} <= ${told} <= ${most}`);
+      for (const [vector, least, reported, most] of runs) {
+        const enough = leastTraced(least) <= reported && reported <= most;
+        assert.ok(enough, `${vector}: ${least} <= ${reported} <= ${most}`);
       }
       assert.ok(runs.find(([vector]) => vector === "net_rx")![2] > 0);
     }

@@ -127,14 +127,14 @@ describe("parts of the page", () => {
     await page.waitForSelector("svg[role='application']");
     await focus("svg[role='application']");
     for (let i = 0; i < 70; i++) await page.keyboard.press("ArrowUp");
-    const told = new Set<string>();
+    const reported = new Set<string>();
     for (let i = 0; i < 70; i++) {
-      told.add((await page.$eval("p[aria-live]", (p) => p.textContent)) ?? "");
+      reported.add((await page.$eval("p[aria-live]", (p) => p.textContent)) ?? "");
       await page.keyboard.press("ArrowLeft");
     }
     assert.ok(
-      [...told].some((text) => /, up to 1\.?\d* s: 10$/.test(text)),
-      [...told].join("\n"),
+      [...reported].some((text) => /, up to 1\.?\d* s: 10$/.test(text)),
+      [...reported].join("\n"),
     );
   });
 

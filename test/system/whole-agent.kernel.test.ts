@@ -148,13 +148,13 @@ describe("the agent with every plugin", () => {
         ["wirespan.tcp.state.duration", { "network.connection.state": "syn_sent" }, count],
         ["wirespan.tcp.retransmits", {}, moved["Tcp.RetransSegs"] ?? 0],
       ] as const) {
-        const told = sum(name, of);
-        const off = Math.abs(told - expected);
+        const reported = sum(name, of);
+        const off = Math.abs(reported - expected);
         // For one end or attempt, at most all of its spans are missing.
         const most = name === "wirespan.tcp.connection.closed" ? 0 : unseen();
         assert.ok(
           off <= most,
-          `${name} ${JSON.stringify(of)}: ${told}, not ${expected}; ${most} unseen; ${counts()}`,
+          `${name} ${JSON.stringify(of)}: ${reported}, not ${expected}; ${most} unseen; ${counts()}`,
         );
       }
     });

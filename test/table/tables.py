@@ -138,7 +138,7 @@ def first(listener):
     change = bytes.fromhex("140303000101")
     finished = bytes.fromhex("1703030035") + b"f" * 53
     data = bytes.fromhex("17030300c8") + b"d" * 200
-    told = []
+    reported = []
     for before, is_told in (
         ((), True),
         ((b"x",), False),
@@ -157,8 +157,8 @@ def first(listener):
         text = slot.write(traceparent())
         client.sendall(data if before[:1] == (hello,) else b"x" * 300)
         if is_told:
-            told.append(text)
-    return {"told": told}
+            reported.append(text)
+    return {"reported": reported}
 
 
 def later(listener):

@@ -156,7 +156,7 @@ exporters: { sink: { type: otlp_grpc, endpoint: "${sink.endpoint}" } }
   function check({ sum, spans, events, packets, netRx }: Reported): void {
     const transmit = { "network.io.direction": "transmit" };
     const established = { "network.connection.state": "established" };
-    const told = {
+    const values = {
       tcpconnect: sum("wirespan.tcp.connect.attempts"),
       tcpconnlat: sum("wirespan.tcp.connect.duration"),
       tcpdrop: sum("wirespan.tcp.packet.dropped", { "wirespan.packet.drop.reason": "NO_SOCKET" }),
@@ -168,7 +168,7 @@ exporters: { sink: { type: otlp_grpc, endpoint: "${sink.endpoint}" } }
       solisten: events.filter(({ name }) => name === "wirespan.socket.listen").length,
       netqtop: sum("wirespan.netdev.queue.packets", { ...transmit, "network.interface.name": "peer" }),
     };
-    assert.deepEqual(told, {
+    assert.deepEqual(values, {
       ...{ tcpconnect: 6, tcpconnlat: 6, tcpdrop: 2, tcplife: [9, 4500], tcpretrans: 1, tcpstates: 6 },
       ...{ tcpsubnet: 4500, tcptop: 4500, solisten: 1, netqtop: packets },
     });
@@ -180,20 +180,20 @@ exporters: { sink: { type: otlp_grpc, endpoint: "${sink.endpoint}" } }
   }
 
   it("counts known traffic with every plugin, with the names of units", async () => {
-    const told = await reported();
-    check(told);
-    assert.deepEqual(told.services, ["till"]);
+    const values = await reported();
+    check(values);
+    assert.deepEqual(values.services, ["till"]);
   });
 
   it("has applications' own names and every hook, with the drop-in", async () => {
     await machine.run("install", "-D", "-m", "644", DROP_IN, `/etc/systemd/system/${UNIT}.d/names.conf`);
     await machine.run("systemctl", "daemon-reload");
-    const told = await reported();
-    check(told);
-    assert.deepEqual(told.services, ["shop"]);
-    assert.equal(told.sum("wirespan.tcp.connection.accepted"), 3, "tcpaccept");
-    const connects = told.spans.filter(({ name }) => name === "tcp connect").map(({ traceId }) => traceId);
-    const accepts = told.spans.filter(({ name }) => name === "tcp accept").map(({ traceId }) => traceId);
+    const values = await reported();
+    check(values);
+    assert.deepEqual(values.services, ["shop"]);
+    assert.equal(values.sum("wirespan.tcp.connection.accepted"), 3, "tcpaccept");
+    const connects = values.spans.filter(({ name }) => name === "tcp connect").map(({ traceId }) => traceId);
+    const accepts = values.spans.filter(({ name }) => name === "tcp accept").map(({ traceId }) => traceId);
     assert.equal(accepts.length, 3, "tcptracer");
     assert.ok(accepts.every((id) => connects.includes(id)));
   });

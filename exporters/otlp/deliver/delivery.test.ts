@@ -72,9 +72,9 @@ for (const protocol of ["grpc", "http"] as const) {
         queued: 0,
         lost: { queue_full: 0, rejected: 0, unconfirmed: 0, shutdown_timeout: 0, encode: 0 },
       });
-      const told = lines.map(({ level, message }) => `${level}: ${message}`);
+      const reported = lines.map(({ level, message }) => `${level}: ${message}`);
       const first = ["warn: export failing, will retry", "info: export recovered"];
-      assert.deepEqual(told, first, "one line a minute of each kind");
+      assert.deepEqual(reported, first, "one line a minute of each kind");
       await fanout.shutdown(1000);
       assert.equal(lines.at(-1)!.message, "export failed temporarily, now recovered");
     });
