@@ -13,8 +13,8 @@ import type { Fanout } from "../exporters/fanout.ts";
 import { type AgentSettings, agentParts, composeAgent, statusFrom } from "./composition.ts";
 import { collectGarbage } from "./garbage.ts";
 import { reported } from "./hook-report.ts";
-import { accountFor, atHangup, begin, end, endWithin, stopped } from "./life.ts";
-import { sayReady } from "./ready.ts";
+import { accountFor, begin, endWithin, onSighup, requestShutdown, throwIfFailed } from "./life.ts";
+import { announceReady } from "./ready.ts";
 
 export interface AgentOptions extends Omit<AgentSettings, "config" | "native"> {
   /** Released when everything is attached: what it loads does not delay that. */
@@ -51,7 +51,7 @@ export async function runAgent(config: Config, { failed, ...options }: AgentOpti
   await using agent = composeAgent({ config, ...options });
   const engine = await Promise.race([agent.resolve(parts.engine), ended]);
   // Whatever is partly attached ends with the process.
-  if (!(engine instanceof Engine)) return stopped(engine);
+  if (!(engine instanceof Engine)) return throwIfFailed(engine);
   if ("release" in log) log.release();
   const failedBefore = engine.failed.length;
   reportFailures(engine.failed, config.strict, log);
@@ -86,9 +86,9 @@ export async function runAgent(config: Config, { failed, ...options }: AgentOpti
   const reload = await agent.resolve(agentParts.reload);
   await agent.resolve(agentParts.control);
   if (config.health.address) await agent.resolve(agentParts.health);
-  atHangup(() => void reload().catch(() => {}));
+  onSighup(() => void reload().catch(() => {}));
   const plugins = engine.runners.map(({ plugin }) => plugin.name);
-  sayReady(plugins);
+  announceReady(plugins);
   manager.ready(status);
   log.info({ pid: process.pid, plugins }, "started");
 
@@ -104,7 +104,7 @@ export async function runAgent(config: Config, { failed, ...options }: AgentOpti
       log.error({ error }, "the latest signals may be missing");
     }
   }
-  stopped(ending);
+  throwIfFailed(ending);
 }
 
 /** The report of `wirespan doctor`, for the page. */
@@ -121,7 +121,7 @@ const GRACE = 5000;
 /** An agent that only prints ends when its output is no longer read. */
 function endWithoutReader({ exporters }: Config): void {
   if (Object.values(exporters).every(({ type }) => type === "console"))
-    void standardOutput().closed.then(end);
+    void standardOutput().closed.then(requestShutdown);
 }
 
 function waiting({ exporters }: Fanout): number {

@@ -26,7 +26,7 @@ import { createInternalTelemetry } from "./internal-telemetry.ts";
 import { createReload, type Reload, type Reread } from "./reload.ts";
 import { ServiceManager } from "./service-manager.ts";
 import { statusOf } from "./status.ts";
-import { createViewer, inviteTo, showsPage } from "./viewer.ts";
+import { createViewer, oneTimeUrl, showsPage } from "./viewer.ts";
 
 export const agentParts = {
   live: token<MakeLive>("live"),
@@ -189,7 +189,7 @@ async function controlOf(from: Container): Promise<Disposable | undefined> {
     const handlers = {
       status: await statusFrom(from),
       reload: await from.resolve(agentParts.reload),
-      view: () => inviteTo(viewer),
+      view: () => oneTimeUrl(viewer),
     };
     const control = await serveControl(socket, handlers);
     if (!control)

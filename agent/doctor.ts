@@ -1,9 +1,9 @@
 // `wirespan doctor`: what this kernel and these privileges support, by plugin and hook.
 import type { Config } from "../config/config.ts";
 import { TRACEFS } from "../core/bridge/loader.ts";
-import { type Capability, explained, standing, whoRefusesBpf } from "../core/bridge/refusal.ts";
+import { type Capability, explainBpfRefusal, explained, readPrivileges } from "../core/bridge/refusal.ts";
 import type { FailedPlugin } from "../core/engine/attach.ts";
-import { sayUnseen } from "../core/engine/balance.ts";
+import { describeUnseen } from "../core/engine/balance.ts";
 import { stateOf } from "../core/engine/missing-hooks.ts";
 import { parts } from "../core/engine/parts.ts";
 import type { Plugin } from "../core/plugin/plugin.ts";
@@ -89,7 +89,7 @@ async function attachAll(
           correlate: config.correlate,
           hooks: correlation.hooks,
           arch: process.arch,
-          readsOthers: standing()?.capabilities.has("CAP_SYS_PTRACE") === true,
+          readsOthers: readPrivileges()?.capabilities.has("CAP_SYS_PTRACE") === true,
           tlsLibraries: correlation.tlsLibraries,
         }),
       }),
@@ -158,7 +158,7 @@ const PRIVILEGED = [
 ] as const satisfies readonly (readonly [string, Capability])[];
 
 function privileges(): DoctorReport["privileges"] {
-  const capabilities = standing()?.capabilities;
+  const capabilities = readPrivileges()?.capabilities;
   return PRIVILEGED.map(([what, takes]) => ({ what, takes, granted: capabilities?.has(takes) === true }));
 }
 
@@ -177,7 +177,7 @@ function refusal(kind: string, state: string, { kinds, lockdown }: DoctorReport)
   if (state === "ENOTSUPP") return "ENOTSUPP: not available on this processor";
   if (state === "EMFILE") return "EMFILE: too few file descriptors to try (ulimit -n)";
   if (kind !== "tp_btf" && kinds.tp_btf === state) return `${state}: refused for the same reason`;
-  if (kinds.tp_btf !== "ok") return `${state}: ${whoRefusesBpf(lockdown)}`;
+  if (kinds.tp_btf !== "ok") return `${state}: ${explainBpfRefusal(lockdown)}`;
   if (kind === "tracepoint") return `${state}: ${TRACEFS}`;
   if (lockdown === "unknown") return `${state}: refused: by kernel lockdown, or to this user`;
   // Lockdown refuses those that can read and change what the kernel protects; the required ones are allowed.
@@ -230,7 +230,7 @@ export function renderReport(report: DoctorReport): string {
     lines.push(...plugin.hooks.flatMap(hookLines), ...costLines(plugin.hooks));
   }
   if (report.carriers) lines.push("", "Trace contexts of applications", ...carrierLines(report.carriers));
-  if (report.unseen) lines.push("", `The running agent has found that ${sayUnseen(report.unseen)}.`);
+  if (report.unseen) lines.push("", `The running agent has found that ${describeUnseen(report.unseen)}.`);
   lines.push("", verdict(report));
   return `${lines.join("\n")}\n`;
 }

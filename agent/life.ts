@@ -2,7 +2,7 @@
 // errors. Until `begin` nothing is attached, so the process simply exits.
 import { constants } from "node:os";
 import { standardError } from "../core/base/output.ts";
-import { oneLine, whereOf } from "../core/plugin/errors.ts";
+import { locationOf, oneLine } from "../core/plugin/errors.ts";
 
 /** Why a command ends. */
 export interface Ending {
@@ -61,7 +61,7 @@ function fail(error: unknown): void {
 
 /** The log line of an unexpected error: what and where. */
 export function unexpected(error: unknown): string {
-  const where = whereOf(error);
+  const where = locationOf(error);
   const hint = "WIRESPAN_LOG_LEVEL=debug shows the stack";
   return `unexpected: ${oneLine(error)} (${where === undefined ? hint : `${where}; ${hint}`})`;
 }
@@ -88,12 +88,12 @@ export function begin(): Promise<Ending> {
 }
 
 /** Throws the error that ended a command, if one did. */
-export function stopped({ error }: Ending): void {
+export function throwIfFailed({ error }: Ending): void {
   if (error !== undefined) throw error;
 }
 
 /** Ends the command as if it had been asked to. */
-export function end(): void {
+export function requestShutdown(): void {
   ended.resolve({});
 }
 
@@ -103,7 +103,7 @@ export function accountFor(text: () => string): void {
 }
 
 /** Calls `run` on each SIGHUP, and immediately if one has already arrived. */
-export function atHangup(run: () => void): void {
+export function onSighup(run: () => void): void {
   onHangup = run;
   if (hungUp) run();
 }

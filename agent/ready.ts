@@ -2,7 +2,7 @@
 import { standardError } from "../core/base/output.ts";
 
 /** Writes one JSON line to standard error when everything is attached, unless that is a terminal. */
-export function sayReady(plugins: readonly string[]): void {
+export function announceReady(plugins: readonly string[]): void {
   const out = standardError();
   if (!out.isTTY) out.write(`${JSON.stringify({ ready: true, pid: process.pid, plugins })}\n`);
 }

@@ -1,6 +1,6 @@
 // Reports to the service manager that started the agent (systemd's Type=notify), as in sd_notify(3): datagrams with
 // lines NAME=value. Tests: agent/service-manager.test.ts, agent/service-manager.kernel.test.ts.
-import { sayUnseen } from "../core/engine/balance.ts";
+import { describeUnseen } from "../core/engine/balance.ts";
 import type { Log } from "../core/plugin/log.ts";
 import type { Native } from "../native/index.ts";
 import type { Status } from "./status.ts";
@@ -97,5 +97,5 @@ export function inOneLine({ plugins, exporters, connections, unseen, accounts }:
     ["in the kernel", sum(inKernel)] as const,
   ].flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : []));
   const losses = lost.length ? `lost: ${lost.join(", ")}` : "nothing lost";
-  return `${running} ${running === 1 ? "plugin" : "plugins"}${named("degraded")}${named("failed")}; ${losses}${unseen ? `; ${sayUnseen(unseen)}` : ""}`;
+  return `${running} ${running === 1 ? "plugin" : "plugins"}${named("degraded")}${named("failed")}; ${losses}${unseen ? `; ${describeUnseen(unseen)}` : ""}`;
 }

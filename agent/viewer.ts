@@ -106,7 +106,7 @@ export async function createViewer(
 }
 
 /** An address for one visit. Throws CONTROL if this agent has no page. */
-export function inviteTo(viewer: LocalExporter | undefined): string {
+export function oneTimeUrl(viewer: LocalExporter | undefined): string {
   const url = viewer?.invite(randomBytes(24).toString("base64url"));
   if (url !== undefined) return url;
   throw new WirespanError(

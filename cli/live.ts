@@ -1,5 +1,5 @@
 // The live view of the agent on a terminal: its settings, log and pages. Tests: test/system/live.kernel.test.ts.
-import { end } from "../agent/life.ts";
+import { requestShutdown } from "../agent/life.ts";
 import type { Config } from "../config/config.ts";
 import { standardError, standardOutput } from "../core/base/output.ts";
 import type { Log } from "../core/plugin/log.ts";
@@ -94,6 +94,6 @@ export async function createLive(
     output: standardOutput(),
     lastLine: () => log.latest,
     page,
-    quit: end,
+    quit: requestShutdown,
   });
 }

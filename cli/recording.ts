@@ -1,5 +1,5 @@
 // Shows a recording on a page, or sends it to a backend. Tests: test/system/viewer.kernel.test.ts.
-import { end } from "../agent/life.ts";
+import { requestShutdown } from "../agent/life.ts";
 import { WirespanError } from "../core/plugin/errors.ts";
 import type { Store } from "../store/http/api.ts";
 import { otlpLines } from "../store/http/export.ts";
@@ -36,7 +36,7 @@ export async function showRecording(file: string, address: string): Promise<void
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => resolve());
   await promise;
   server.close();
-  end();
+  requestShutdown();
 }
 
 /** Sends it to `/v1/traces` and `/v1/logs` of an OTLP/HTTP endpoint, as JSON. */

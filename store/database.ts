@@ -1,7 +1,7 @@
 // The file: SQLite with a size limit. Tests: store/database.test.ts.
 import { closeSync, openSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { prepare, requireOurs, SCHEMA } from "./file.ts";
+import { prepare, requireSchema, SCHEMA } from "./file.ts";
 
 /** Retention classes: uneventful connections, notable ones, and what applications sent. */
 export const CLASSES = ["calm", "notable", "application"] as const;
@@ -98,7 +98,7 @@ export class Database {
     this.replaced = readOnly ? undefined : prepare(file);
     this.#db = new DatabaseSync(file, { readOnly, ...(readOnly && { limits: { length: LONGEST_VALUE } }) });
     if (readOnly) {
-      requireOurs(this.#db);
+      requireSchema(this.#db);
       this.#db.exec("PRAGMA cache_size = -4000; PRAGMA temp_store = MEMORY;");
       return;
     }

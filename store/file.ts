@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 export const SCHEMA = "6";
 
 /** Throws, with the reason, for a file that is not one of our databases. */
-export function requireOurs(db: DatabaseSync): void {
+export function requireSchema(db: DatabaseSync): void {
   let schema: unknown;
   try {
     schema = db.prepare("SELECT v FROM meta WHERE k = 'schema'").get()?.v;

@@ -15,7 +15,7 @@ import { Ingest } from "./ingest.ts";
 import { Living } from "./living.ts";
 import { Resources } from "./query/resources.ts";
 import { Scan } from "./query/scan.ts";
-import { giveUpRights } from "./rights.ts";
+import { dropPrivileges } from "./rights.ts";
 
 /** SQLITE_FULL. */
 const FULL = 13;
@@ -121,7 +121,7 @@ async function serve(options: StoreOptions, db: Database): Promise<void> {
   );
   const url = await listen(server, address);
   // Neither the file nor the address is opened again.
-  giveUpRights(options.file);
+  dropPrivileges(options.file);
   report({ ready: { url } });
 
   let committed = 0;

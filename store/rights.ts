@@ -13,7 +13,7 @@ const DYNAMIC = { first: 61_184, count: 4336 };
 const OOM_SCORE = "500";
 
 /** Becomes a user without any files, if it is root; runs at a lower priority in any case. */
-export function giveUpRights(file: string): void {
+export function dropPrivileges(file: string): void {
   try {
     writeFileSync("/proc/self/oom_score_adj", OOM_SCORE);
     setPriority(constants.priority.PRIORITY_BELOW_NORMAL);

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { globSync, mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, matchesGlob } from "node:path";
-import { sayUnseen } from "../core/engine/balance.ts";
+import { describeUnseen } from "../core/engine/balance.ts";
 import expectedSkips from "../test/support/expected-skips.json" with { type: "json" };
 import type { Failure, Report, Skip } from "../test/support/reporter.ts";
 import { checks } from "./check.ts";
@@ -156,7 +156,7 @@ function summarise(): boolean {
     console.log(`  ${seconds.toFixed(1).padStart(7)} s  ${job.suite}: ${job.files.join(" ")}`);
   for (const { name, reruns } of results) {
     for (const { title, message, unseen } of reruns)
-      console.log(`  run again (${name}): ${title}: ${sayUnseen(unseen)}: ${brief(message)}`);
+      console.log(`  run again (${name}): ${title}: ${describeUnseen(unseen)}: ${brief(message)}`);
   }
   console.log(`  together ${((performance.now() - begun) / 1000).toFixed(1)} s`);
   // Repeated at the end, because a truncated log may show nothing else.

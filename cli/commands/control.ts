@@ -4,7 +4,7 @@ import { ask, printable, resultOf } from "../../agent/control/client.ts";
 import { isStatus, type Status } from "../../agent/status.ts";
 import { defaultSocket } from "../../config/control-socket.ts";
 import { fits } from "../../core/base/shape.ts";
-import { type ConnectionBalance, sayUnseen } from "../../core/engine/balance.ts";
+import { type ConnectionBalance, describeUnseen } from "../../core/engine/balance.ts";
 import { WirespanError } from "../../core/plugin/errors.ts";
 import { quantity } from "../../exporters/console/format.ts";
 
@@ -43,7 +43,7 @@ function render(status: Status): string {
     lines.push(`  ${name}: ${state}${error ? `: ${error}` : ""}`);
   if (status.limits.length) lines.push("", "Limits", ...status.limits.map((limit) => `  ${limit}`));
   lines.push("", "Connection ends", `  ${balanceLine(status.connections)}`);
-  if (status.unseen) lines.push(`  ${sayUnseen(status.unseen)}`);
+  if (status.unseen) lines.push(`  ${describeUnseen(status.unseen)}`);
   if (status.tlsLibraries)
     lines.push("", "OpenSSL's functions are traced in", ...status.tlsLibraries.map((path) => `  ${path}`));
   lines.push("", "Exporters");

@@ -1,8 +1,8 @@
 // `wirespan trace <tool>`: one plugin, live, in the terminal or as lines for another program.
 
 import { engineParts } from "../../agent/engine-parts.ts";
-import { begin, end, endWithin, stopped } from "../../agent/life.ts";
-import { sayReady } from "../../agent/ready.ts";
+import { begin, endWithin, requestShutdown, throwIfFailed } from "../../agent/life.ts";
+import { announceReady } from "../../agent/ready.ts";
 import { skeleton as trackerSkeleton } from "../../bpf/tracker/tracker.skel.ts";
 import { standardError, standardOutput } from "../../core/base/output.ts";
 import { Engine } from "../../core/engine/engine.ts";
@@ -23,9 +23,9 @@ export async function runTrace(request: TraceRequest): Promise<void> {
   await using container = engineParts({ config, plugins: [plugin], log });
   const engine = await Promise.race([container.resolve(parts.engine), ended]);
   // Whatever is partly attached ends with the process.
-  if (!(engine instanceof Engine)) return stopped(engine);
+  if (!(engine instanceof Engine)) return throwIfFailed(engine);
   const printed = new Printed(standardOutput());
-  void standardOutput().closed.then(end);
+  void standardOutput().closed.then(requestShutdown);
   throwFailed(engine);
   for (const {
     plugin: { name },
@@ -53,14 +53,14 @@ export async function runTrace(request: TraceRequest): Promise<void> {
   engine.run(sink);
   throwFailed(engine);
   await engine.collect();
-  sayReady([plugin.name]);
+  announceReady([plugin.name]);
   let collections = 0;
   const collect = async () => {
     sink.metrics(await engine.collect());
-    if (++collections === count) end();
+    if (++collections === count) requestShutdown();
   };
   const timer = setInterval(() => void collect(), config.metrics.interval);
-  const stop = durationMs === undefined ? undefined : setTimeout(end, durationMs);
+  const stop = durationMs === undefined ? undefined : setTimeout(requestShutdown, durationMs);
   const ending = await ended;
   const late = endWithin(GRACE);
   clearInterval(timer);
@@ -73,7 +73,7 @@ export async function runTrace(request: TraceRequest): Promise<void> {
   sayLost(engine, plugin);
   clearTimeout(late);
   await printed.finish();
-  stopped(ending);
+  throwIfFailed(ending);
 }
 
 function throwFailed({ failed: [first] }: Engine): void {

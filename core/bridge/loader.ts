@@ -9,7 +9,7 @@ import type { Skeleton } from "../plugin/skeleton.ts";
 import { readObject } from "./btf.ts";
 import { KNOWN_LAYOUTS } from "./known-layouts.ts";
 import { packConstant } from "./pack.ts";
-import { explained, whoRefusesBpf } from "./refusal.ts";
+import { explainBpfRefusal, explained } from "./refusal.ts";
 import type { Chain } from "./tail-chain.ts";
 
 /** How one kind of event is observed, or why it is not. */
@@ -114,7 +114,7 @@ function notPermitted(native: Native, kind: string): string {
   const { lockdown } = native.features();
   if (ofFunctions(kind) && lockdown !== "none")
     return `EPERM: the kernel refuses ${kind} (lockdown: ${lockdown})`;
-  return `EPERM: ${whoRefusesBpf(lockdown)}`;
+  return `EPERM: ${explainBpfRefusal(lockdown)}`;
 }
 
 /** Goes through the candidates of every probe; what the kernel refuses is dropped and never tried again. */

@@ -23,7 +23,7 @@ function read(path: string): string | undefined {
 }
 
 /** Privileges and limits of this process; undefined if /proc is not available. */
-export interface Standing {
+export interface Privileges {
   readonly uid: number;
   readonly capabilities: ReadonlySet<Capability>;
   /** In a user namespace of its own, where capabilities have little effect. */
@@ -32,7 +32,7 @@ export interface Standing {
   readonly seccomp: boolean;
 }
 
-export function standing(status = read("/proc/self/status"), map = read("/proc/self/uid_map")) {
+export function readPrivileges(status = read("/proc/self/status"), map = read("/proc/self/uid_map")) {
   if (status === undefined) return undefined;
   const mask = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`);
   const names = Object.keys(CAPABILITIES) as Capability[];
@@ -41,11 +41,11 @@ export function standing(status = read("/proc/self/status"), map = read("/proc/s
     capabilities: new Set(names.filter((name) => (mask >> CAPABILITIES[name]) & 1n)),
     confined: map !== undefined && !/^\s*0\s+0\s+4294967295\s*$/.test(map),
     seccomp: /^Seccomp:\s*2$/m.test(status),
-  } satisfies Standing;
+  } satisfies Privileges;
 }
 
 /** What refuses bpf(), and how to fix it. */
-export function whoRefusesBpf(lockdown: string, us: Standing | undefined = standing()): string {
+export function explainBpfRefusal(lockdown: string, us: Privileges | undefined = readPrivileges()): string {
   if (us === undefined)
     return "loading BPF is refused, and /proc, which shows the reason, is not mounted: mount it";
   if (us.confined) {
@@ -81,9 +81,9 @@ function descriptors(): string {
 function ofProcess(error: NativeError, lockdown: string): readonly [ErrorCode, string] | undefined {
   switch (error.code) {
     case "EPERM":
-      return ["PERMISSION", whoRefusesBpf(lockdown)];
+      return ["PERMISSION", explainBpfRefusal(lockdown)];
     case "ENOSYS": {
-      const who = standing()?.seccomp
+      const who = readPrivileges()?.seccomp
         ? "a seccomp filter hides bpf() from this process: let its profile allow bpf and perf_event_open"
         : "this kernel has no bpf() (CONFIG_BPF_SYSCALL)";
       return ["PERMISSION", who];

@@ -20,7 +20,7 @@ export function enabledOf(plugins: readonly Plugin[], config: Config): readonly 
 }
 
 /** What these plugins require of the tracker. */
-export function needsOf(plugins: readonly Plugin[], config: Config): Needs {
+export function needsFrom(plugins: readonly Plugin[], config: Config): Needs {
   const hooks = new Set(
     plugins.flatMap((plugin) =>
       Object.values(activeProbes(plugin, config.plugins[plugin.name]!.settings))
@@ -82,7 +82,7 @@ export async function attachPlugins(
  * Attaches additional plugins. If one fails, all of them are detached, unless it had `failed` before and `strict` is not
  * set: then it is returned as failed again.
  */
-export async function attachBeside(
+export async function attachMore(
   plugins: readonly Plugin[],
   options: Attaching,
   running: readonly PluginRunner[],

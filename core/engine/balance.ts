@@ -68,6 +68,6 @@ function read(counters: Counters, name: string): number {
 }
 
 /** For log lines, `status` and `doctor`. */
-export function sayUnseen(events: number): string {
+export function describeUnseen(events: number): string {
   return `this kernel did not show ${events} ${events === 1 ? "event" : "events"} to tracing programs`;
 }

@@ -3,7 +3,7 @@
 import type { ObjectReader } from "../bridge/object-reader.ts";
 import { type Log, rateLimited } from "../plugin/log.ts";
 import type { Metric } from "../plugin/signals.ts";
-import { Balance, type ConnectionBalance, sayUnseen, vanished } from "./balance.ts";
+import { Balance, type ConnectionBalance, describeUnseen, vanished } from "./balance.ts";
 import type { PluginRunner } from "./plugin-runner.ts";
 
 export interface CollectorOptions {
@@ -160,7 +160,7 @@ export class Collector {
     if (unseen === this.#logged) return;
     this.#logged = unseen;
     this.#loggedAt = performance.now();
-    this.#options.log.warn({ unseen, lost: connections.lost.unseen }, sayUnseen(unseen));
+    this.#options.log.warn({ unseen, lost: connections.lost.unseen }, describeUnseen(unseen));
   }
 
   /** Brings the balance up to date before `detach`. */

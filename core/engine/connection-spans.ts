@@ -28,7 +28,7 @@ import type {
   SpanSpec,
   Time,
 } from "../plugin/signals.ts";
-import { Recorded, RecordedSpan, type Values, within } from "../plugin/values.ts";
+import { nested, Recorded, RecordedSpan, type Values } from "../plugin/values.ts";
 import {
   connectionValues,
   endOf,
@@ -163,7 +163,7 @@ export class ConnectionSpans implements Connections {
       executable: ({ owner }) => this.executable(owner),
       netns: ({ netnsCookie, netns }) => namespaces.of(netnsCookie, netns),
     });
-    this.#connection = within(ConnRecordCursor, "conn", this.values);
+    this.#connection = nested(ConnRecordCursor, "conn", this.values);
     this.#inTraces = inTraceValues(this.#connection);
     const make = (span: RequestedSpan) => (wanted: number) => this.#plan(span, wanted);
     this.#make = { connection: make("connection"), connect: make("connect"), accept: make("accept") };

@@ -16,7 +16,7 @@ import type { LivingList } from "../plugin/living.ts";
 import { rateLimited } from "../plugin/log.ts";
 import type { Plugin, RecordHandlers } from "../plugin/plugin.ts";
 import type { Metric, Sink } from "../plugin/signals.ts";
-import { attachBeside, attachPlugins, enabledOf, type FailedPlugin, needsOf, warnIgnored } from "./attach.ts";
+import { attachMore, attachPlugins, enabledOf, type FailedPlugin, needsFrom, warnIgnored } from "./attach.ts";
 import type { ConnectionBalance } from "./balance.ts";
 import { WatchedCgroups } from "./cgroups.ts";
 import { Collector } from "./collector.ts";
@@ -132,7 +132,7 @@ export class Engine {
     let tracker: Tracker | undefined;
     const runners: PluginRunner[] = [];
     try {
-      tracker = await Tracker.load(native, config, cgroups, needsOf(enabled, config));
+      tracker = await Tracker.load(native, config, cgroups, needsFrom(enabled, config));
       const failed = await attachPlugins(enabled, { config, native, tracker }, runners);
       const fatal = failed.find(({ error }) => config.strict || error.code === "CONFIG_INVALID");
       if (fatal) throw fatal.error;
@@ -232,7 +232,7 @@ export class Engine {
     const native = this.#container.resolve(parts.native);
     const { tracker } = this;
     const wanted = enabledOf(plugins, config);
-    const needs = needsOf(wanted, config);
+    const needs = needsFrom(wanted, config);
     tracker.require(needs);
     await tracker.watchCgroups(config, this.#config);
     warnIgnored(wanted, config, this.#log);
@@ -244,7 +244,7 @@ export class Engine {
     const correlated = await this.#correlating.prepare({ ...attaching, log: this.#log }, this.#poller);
     let [fresh, failed]: [readonly PluginRunner[], readonly FailedPlugin[]] = [[], []];
     try {
-      ({ attached: fresh, failed } = await attachBeside(starting, attaching, this.runners, this.failed));
+      ({ attached: fresh, failed } = await attachMore(starting, attaching, this.runners, this.failed));
       await tracker.keepTuples(config, needs.tuples);
       this.#plugins.startBeside(fresh, config);
     } catch (error) {

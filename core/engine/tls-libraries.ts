@@ -3,7 +3,7 @@
 // later. Tests: core/engine/tls-libraries.kernel.test.ts.
 import { readdirSync, readlinkSync, statSync } from "node:fs";
 import type { NativeError } from "../../native/index.ts";
-import { standing } from "../bridge/refusal.ts";
+import { readPrivileges } from "../bridge/refusal.ts";
 import { mapsOf } from "../identity/address-space.ts";
 import type { Log } from "../plugin/log.ts";
 
@@ -151,7 +151,7 @@ export class TlsLibraries {
       return true;
     } catch (error) {
       const { code, message } = error as NativeError;
-      this.#isForbidden = code === "EACCES" && !standing()?.capabilities.has("CAP_SYS_ADMIN");
+      this.#isForbidden = code === "EACCES" && !readPrivileges()?.capabilities.has("CAP_SYS_ADMIN");
       if (this.#isForbidden) this.#refuse(file, `${code}: uprobes require CAP_SYS_ADMIN`);
       else if (code !== "ENOENT") this.#refuse(file, message);
       return false;

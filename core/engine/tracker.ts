@@ -10,7 +10,7 @@ import { type Loaded, loadObject } from "../bridge/loader.ts";
 import { packConstant } from "../bridge/pack.ts";
 import { Chain } from "../bridge/tail-chain.ts";
 import { Executables } from "../identity/executables.ts";
-import { numbersToKeep, PidNumbers } from "../identity/pid-numbers.ts";
+import { PidNumbers, pidNumberCapacity } from "../identity/pid-numbers.ts";
 import type { FilterNames } from "../identity/wanted.ts";
 import { WirespanError } from "../plugin/errors.ts";
 import {
@@ -212,7 +212,7 @@ export class Tracker {
       rare: ["mend_found", "report_found", "drop_rows"],
       maxEntries: {
         spans: config.ring.core,
-        pid_numbers: numbersToKeep(),
+        pid_numbers: pidNumberCapacity(),
         tuples: mostConnections(config),
         unaccepted: mostConnections(config),
       },

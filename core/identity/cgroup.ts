@@ -1,5 +1,5 @@
 // Derives container, pod and systemd service from a cgroup's path alone.
-import { lastingPath, serviceOf } from "./systemd-unit.ts";
+import { serviceOf, stablePath } from "./systemd-unit.ts";
 
 export interface CgroupFacts {
   /** The path from which the rest was derived, without the part that leads out of a cgroup namespace. */
@@ -41,7 +41,7 @@ export function pathFacts(path: string): CgroupFacts {
   const service = serviceOf(segments.slice(outside));
   return {
     path: `/${segments.join("/")}`,
-    place: lastingPath(segments),
+    place: stablePath(segments),
     ...(inContainer && id !== undefined && { containerId: id }),
     ...(podUid !== undefined && { podUid }),
     ...(service !== undefined && { service }),

@@ -19,7 +19,7 @@ interface Whoami {
 }
 
 /** Number of process numbers that the programs have to keep (`pid_numbers`). */
-export function numbersToKeep(): number {
+export function pidNumberCapacity(): number {
   try {
     return readlinkSync("/proc/self/ns/pid") === INITIAL ? 1 : PROCESSES;
   } catch {

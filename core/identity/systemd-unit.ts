@@ -24,7 +24,7 @@ const transient = /^run-(r[0-9a-f]{32}|u\d+|p\d+-i\d+)$/;
  * A cgroup's path without variable parts: sessions, transient units and scopes, instances for one connection. What
  * runs in them successively has the same path.
  */
-export function lastingPath(segments: readonly string[]): string {
+export function stablePath(segments: readonly string[]): string {
   const lasting = segments.flatMap((segment) => {
     const [, name = "", kind] = /^(.*)\.(scope|service)$/.exec(segment) ?? [];
     if (kind === undefined) return [segment];

@@ -55,7 +55,7 @@ export class WirespanError extends Error {
 const ROOT = `${import.meta.dirname}/../..`;
 
 /** The line of our code that threw, for example `core/engine/engine.ts:88`; undefined if the stack has none. */
-export function whereOf(error: unknown): string | undefined {
+export function locationOf(error: unknown): string | undefined {
   const stack = error instanceof Error ? (error.stack ?? "") : "";
   for (const [, url = "", line, column] of stack.matchAll(/((?:file:\/\/)?\/[^\s():]+):(\d+):(\d+)/g)) {
     const file = url.startsWith("/") ? url : fileURLToPath(url);

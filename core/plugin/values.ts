@@ -212,7 +212,7 @@ export function values<C extends Cursor, const A extends AttributeSpecs>(
 }
 
 /** The values of the struct in the field `path` of the records that `cursor` reads. */
-export function within<C extends Cursor, K extends Own<C>, A extends AttributeSpecs>(
+export function nested<C extends Cursor, K extends Own<C>, A extends AttributeSpecs>(
   cursor: CursorOf<C>,
   path: K,
   inner: Values<C[K], A>,

@@ -4,7 +4,7 @@ import { seconds } from "../../core/plugin/histogram.ts";
 import { ACCEPT_PROBES, ACCEPT_SETTING, FAILED_ACCEPT_PROBES } from "../../core/plugin/hooks/accept.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
 import { services } from "../../core/plugin/services.ts";
-import { values, within, without } from "../../core/plugin/values.ts";
+import { nested, values, without } from "../../core/plugin/values.ts";
 import { acceptErrorOf, FAILED, HANDSHAKE, signals } from "./signals.ts";
 import { FailedAcceptCursor, skeleton } from "./tcpaccept.skel.ts";
 import { trace } from "./trace.ts";
@@ -58,7 +58,7 @@ export default plugin({
   start({ emit, use: { connections, series, clock, exemplars } }) {
     // A listener has no peer.
     const listener = without(connections.values, "network.peer.address", "network.peer.port");
-    const failure = within(FailedAcceptCursor, "conn", listener).and(failed);
+    const failure = nested(FailedAcceptCursor, "conn", listener).and(failed);
 
     return {
       accepts(rows) {

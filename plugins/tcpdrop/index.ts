@@ -6,7 +6,7 @@ import { plugin } from "../../core/plugin/plugin.ts";
 import { NETNS, TCP_STATES } from "../../core/plugin/semconv.ts";
 import { networkType } from "../../core/plugin/series.ts";
 import { type Kernel, services } from "../../core/plugin/services.ts";
-import { values, within } from "../../core/plugin/values.ts";
+import { nested, values } from "../../core/plugin/values.ts";
 import { reasonNames } from "./reasons.ts";
 import { LISTEN_DROP, PACKET, signals } from "./signals.ts";
 import { type Drop, DropCursor, type ListenerKey, type Packet, skeleton } from "./tcpdrop.skel.ts";
@@ -76,9 +76,9 @@ export default plugin({
           namespaces.attributes(conn.netnsCookie, conn.netns)["wirespan.netns.name"],
       },
     }).and(packet);
-    const connection = within(ConnRecordCursor, "conn", connections.values);
-    const ofConnection = within(DropCursor, "connection", connection).and(packet);
-    const inTrace = within(DropCursor, "connection", connections.inTraceValues).and(packet);
+    const connection = nested(ConnRecordCursor, "conn", connections.values);
+    const ofConnection = nested(DropCursor, "connection", connection).and(packet);
+    const inTrace = nested(DropCursor, "connection", connections.inTraceValues).and(packet);
     const stateOf = (state: number) => (state ? TCP_STATES[state] : undefined);
     const rejected = new Map<string, number>();
 

@@ -3,7 +3,7 @@ import { ConnRecordCursor, isStartKnown } from "../../core/plugin/connection.ts"
 import { seconds } from "../../core/plugin/histogram.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
 import { services } from "../../core/plugin/services.ts";
-import { values, within } from "../../core/plugin/values.ts";
+import { nested, values } from "../../core/plugin/values.ts";
 import { SO_FAR, STATISTICS, signals } from "./signals.ts";
 import { skeleton } from "./tcplife.skel.ts";
 import { trace } from "./trace.ts";
@@ -54,7 +54,7 @@ export default plugin({
   constants: ({ checkpoint }) => ({ checkpoint_ns: checkpoint * 1e6 }),
 
   start({ emit, use: { connections, series, clock, exemplars } }) {
-    const checkpoint = within(ConnRecordCursor, "conn", connections.values).and(statistics).and(soFar);
+    const checkpoint = nested(ConnRecordCursor, "conn", connections.values).and(statistics).and(soFar);
 
     return {
       lives(rows) {

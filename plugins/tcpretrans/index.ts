@@ -5,7 +5,7 @@ import { plugin } from "../../core/plugin/plugin.ts";
 import { TCP_STATES } from "../../core/plugin/semconv.ts";
 import { networkType } from "../../core/plugin/series.ts";
 import { services } from "../../core/plugin/services.ts";
-import { values, within } from "../../core/plugin/values.ts";
+import { nested, values } from "../../core/plugin/values.ts";
 import { failureOf, SEGMENT, signals } from "./signals.ts";
 import { type FlowKey, RetransmitCursor, skeleton } from "./tcpretrans.skel.ts";
 import { trace } from "./trace.ts";
@@ -66,9 +66,9 @@ export default plugin({
   constants: ({ eventRate, flows }) => ({ event_rate: eventRate, count_flows: flows }),
 
   start({ emit, use: { connections, series, clock, namespaces } }) {
-    const connection = within(ConnRecordCursor, "conn", connections.values);
-    const event = within(RetransmitCursor, "connection", connection).and(segment);
-    const inTrace = within(RetransmitCursor, "connection", connections.inTraceValues).and(segment);
+    const connection = nested(ConnRecordCursor, "conn", connections.values);
+    const event = nested(RetransmitCursor, "connection", connection).and(segment);
+    const inTrace = nested(RetransmitCursor, "connection", connections.inTraceValues).and(segment);
 
     return {
       totals(rows) {

@@ -4,7 +4,7 @@ import { seconds } from "../../core/plugin/histogram.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
 import { TCP_STATES } from "../../core/plugin/semconv.ts";
 import { services } from "../../core/plugin/services.ts";
-import { values, within } from "../../core/plugin/values.ts";
+import { nested, values } from "../../core/plugin/values.ts";
 import { LIVING, STATES, signals } from "./signals.ts";
 import { ChangeCursor, skeleton } from "./tcpstates.skel.ts";
 import { trace } from "./trace.ts";
@@ -38,8 +38,8 @@ export default plugin({
   constants: ({ events }) => ({ events }),
 
   start({ emit, use: { connections, series, clock } }) {
-    const connection = within(ConnRecordCursor, "conn", connections.values);
-    const attributes = within(ChangeCursor, "connection", connection).and(change);
+    const connection = nested(ConnRecordCursor, "conn", connections.values);
+    const attributes = nested(ChangeCursor, "connection", connection).and(change);
 
     return {
       changes(record) {

@@ -5,7 +5,7 @@ import type { Plugin } from "../../core/plugin/plugin.ts";
 import type { Metric } from "../../core/plugin/signals.ts";
 import { inodeOf } from "../support/connection-ends.ts";
 import { watch } from "../support/engine.ts";
-import { medley } from "../support/medley.ts";
+import { mixedTraffic } from "../support/mixed-traffic.ts";
 import { Netns, needsRoot } from "../support/netns.ts";
 import { type Report, reportOf } from "../support/report.ts";
 import { leastTraced, softirqRuns } from "../support/softirqs.ts";
@@ -60,7 +60,7 @@ async function observe(plugins: readonly Plugin[]): Promise<Observed> {
   const first = runsIn(await seen.collect());
   const inner = [softirqRuns()];
   const before = await netns.loopback();
-  await medley(netns);
+  await mixedTraffic(netns);
   const after = await netns.loopback();
   const carried = { packets: after.packets - before.packets, bytes: after.bytes - before.bytes };
   inner.push(softirqRuns());

@@ -145,12 +145,12 @@ export function notHttp(peer: Peer): string {
 }
 
 /** It accepted the connection but sent nothing. */
-export function silent(peer: Peer): string {
+export function noResponse(peer: Peer): string {
   return `${hostPort(peer)} accepted the connection but sent nothing; expected an ${NAMES[peer.protocol]} receiver: check whether it is stuck, or correct ${setting(peer, "endpoint")}`;
 }
 
 /** What to do about a response that is not OTLP. */
-export function whoAnswers(peer: Peer): string {
+export function wrongServerHint(peer: Peer): string {
   return `; correct ${setting(peer, "endpoint")}, or check what answers there`;
 }
 

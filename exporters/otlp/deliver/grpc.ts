@@ -7,12 +7,12 @@ import { ConnectedTransport, type Connection } from "./connected-transport.ts";
 import { Credentials } from "./credentials.ts";
 import {
   connectionTrouble,
+  noResponse,
   notGrpc,
   type Peer,
-  silent,
   statusHint,
   wantsTls,
-  whoAnswers,
+  wrongServerHint,
 } from "./diagnosis.ts";
 import { grpcTarget } from "./endpoint.ts";
 import { Call, messageOf, type Reply } from "./grpc-call.ts";
@@ -21,7 +21,7 @@ import { Http2Session, NoGreeting, received } from "./http2-session.ts";
 import { excerpt, oneLine } from "./one-line.ts";
 import { proxyFor } from "./proxy.ts";
 import { readAnswer } from "./response.ts";
-import { greetHttp1, SpeakerCheck } from "./sniff.ts";
+import { probeHttp1, SpeakerCheck } from "./sniff.ts";
 import type { Route } from "./socket.ts";
 import { Late, type Outcome, type Transport } from "./transport.ts";
 
@@ -75,7 +75,7 @@ class GrpcConnection implements Connection {
     const context = () => credentials.tls.context();
     this.#route = { target, proxy: proxyFor(target, process.env), context, protocols: ["h2"] };
     this.#peer = { exporter: name, target, protocol: "grpc" };
-    this.#speaker = new SpeakerCheck(() => greetHttp1(this.#route, "/v1/traces"));
+    this.#speaker = new SpeakerCheck(() => probeHttp1(this.#route, "/v1/traces"));
     this.#session = new Http2Session(this.#route);
     this.#timeoutMs = config.timeoutMs;
     this.#credentials = credentials;
@@ -150,14 +150,14 @@ class GrpcConnection implements Connection {
     const isGreeting = error instanceof NoGreeting || isAboutHttp2(error);
     if (!isGreeting) return { status: "retry", message: trouble };
     if (error instanceof NoGreeting && error.silent && this.#route.target.secure) {
-      return { status: "retry", message: silent(peer) };
+      return { status: "retry", message: noResponse(peer) };
     }
     const speaker = await this.#speaker.ask();
     if (speaker === "http1") return { status: "retry", message: notGrpc(peer), notGrpc: true };
     if (speaker === "tls") return { status: "retry", message: wantsTls(peer) };
     return {
       status: "retry",
-      message: error instanceof NoGreeting && error.silent ? silent(peer) : trouble,
+      message: error instanceof NoGreeting && error.silent ? noResponse(peer) : trouble,
     };
   }
 
@@ -167,7 +167,7 @@ class GrpcConnection implements Connection {
     if (!/^\d{1,9}$/.test(status)) {
       return {
         status: "unconfirmed",
-        message: `"${oneLine(status, 40)}" is not a gRPC status${whoAnswers(this.#peer)}`,
+        message: `"${oneLine(status, 40)}" is not a gRPC status${wrongServerHint(this.#peer)}`,
       };
     }
     if (Number(status) === 0) return confirmed(reply, count, this.#peer);
@@ -214,7 +214,7 @@ class GrpcConnection implements Connection {
     const instead = body.length > 0 ? excerpt(body) : "nothing";
     return {
       status: "unconfirmed",
-      message: `expected an OTLP/gRPC response, got ${instead}${whoAnswers(this.#peer)}`,
+      message: `expected an OTLP/gRPC response, got ${instead}${wrongServerHint(this.#peer)}`,
     };
   }
 
@@ -238,7 +238,7 @@ function confirmed(reply: Reply, count: number, peer: Peer): Outcome {
     return { status: "ok", rejected: answer.rejected, message: oneLine(answer.message) };
   return {
     status: "unconfirmed",
-    message: `expected an OTLP/gRPC response, got ${excerpt(reply.body)}${whoAnswers(peer)}`,
+    message: `expected an OTLP/gRPC response, got ${excerpt(reply.body)}${wrongServerHint(peer)}`,
   };
 }
 

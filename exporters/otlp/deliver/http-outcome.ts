@@ -1,11 +1,11 @@
 // The outcome of an HTTP response, or of the lack of one.
 import type { IncomingHttpHeaders } from "node:http";
-import { connectionTrouble, notHttp, type Peer, statusHint, wantsTls, whoAnswers } from "./diagnosis.ts";
+import { connectionTrouble, notHttp, type Peer, statusHint, wantsTls, wrongServerHint } from "./diagnosis.ts";
 import { isAboutSize } from "./grpc-status.ts";
 import type { Response } from "./http-exchange.ts";
 import { excerpt, oneLine } from "./one-line.ts";
 import { readAnswer, readStatusMessage } from "./response.ts";
-import { greetHttp2, type Speaker, SpeakerCheck, speakerOf } from "./sniff.ts";
+import { probeHttp2, protocolOf, type Speaker, SpeakerCheck } from "./sniff.ts";
 import type { Route } from "./socket.ts";
 import type { Outcome } from "./transport.ts";
 
@@ -21,7 +21,7 @@ export class HttpOutcomes {
   constructor(peer: Peer, route: Route) {
     this.#peer = peer;
     this.#route = route;
-    this.#speaker = new SpeakerCheck(() => greetHttp2(route));
+    this.#speaker = new SpeakerCheck(() => probeHttp2(route));
   }
 
   async ofError(error: Error & { readonly code?: string; readonly rawPacket?: Buffer }): Promise<Outcome> {
@@ -39,7 +39,7 @@ export class HttpOutcomes {
 
   /** Judged by the bytes that were not an HTTP response; asked, if it closed without any. */
   async #speakerAfter(error: Error & { code?: string; rawPacket?: Buffer }): Promise<Speaker | undefined> {
-    if (error.rawPacket !== undefined) return speakerOf(error.rawPacket);
+    if (error.rawPacket !== undefined) return protocolOf(error.rawPacket);
     const closed = error.code === "ECONNRESET" || error.message === "socket hang up";
     if (!closed || this.#route.proxy !== undefined) return undefined;
     return this.#speaker.ask();
@@ -54,11 +54,11 @@ export class HttpOutcomes {
         return { status: "ok", rejected: answer.rejected, message: oneLine(answer.message) };
       return {
         status: "unconfirmed",
-        message: `expected an OTLP/HTTP response, got ${excerpt(body)} (HTTP ${code})${whoAnswers(this.#peer)}`,
+        message: `expected an OTLP/HTTP response, got ${excerpt(body)} (HTTP ${code})${wrongServerHint(this.#peer)}`,
       };
     }
     const said = errorText(response);
-    if (code === 400 && speakerOf(Buffer.from(said)) === "tls") {
+    if (code === 400 && protocolOf(Buffer.from(said)) === "tls") {
       return { status: "retry", message: wantsTls(this.#peer) };
     }
     const message = `HTTP ${code}${said === "" ? "" : `: ${said}`}${location(response)}${statusHint(code, this.#peer)}`;

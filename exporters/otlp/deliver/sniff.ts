@@ -37,19 +37,19 @@ export class SpeakerCheck {
 }
 
 /** Asks as HTTP/1.1 for `path`, with an empty export request. */
-export function greetHttp1(route: Route, path: string): Promise<Speaker> {
+export function probeHttp1(route: Route, path: string): Promise<Speaker> {
   const { url } = route.target;
   const hello = `POST ${path} HTTP/1.1\r\nhost: ${url.host}\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`;
   return ask({ ...route, protocols: ["http/1.1"] }, Buffer.from(hello));
 }
 
 /** Asks as HTTP/2, as gRPC does. */
-export function greetHttp2(route: Route): Promise<Speaker> {
+export function probeHttp2(route: Route): Promise<Speaker> {
   return ask({ ...route, protocols: ["h2"] }, PREFACE);
 }
 
 /** Whether TLS is spoken if plain text got no answer: only the handshake is sent, and nothing is verified. */
-async function greetTls({ target, proxy }: Route): Promise<Speaker> {
+async function probeTls({ target, proxy }: Route): Promise<Speaker> {
   if (target.secure || proxy !== undefined || target.path !== undefined) return "silent";
   const { host, port } = target;
   const socket = connectTls({
@@ -73,8 +73,8 @@ async function greetTls({ target, proxy }: Route): Promise<Speaker> {
 async function ask(route: Route, hello: Buffer): Promise<Speaker> {
   const signal = AbortSignal.timeout(PATIENCE_MS);
   try {
-    const speaker = speakerOf(await firstBytes(await open(route, signal), hello));
-    return speaker === "silent" ? await greetTls(route) : speaker;
+    const speaker = protocolOf(await firstBytes(await open(route, signal), hello));
+    return speaker === "silent" ? await probeTls(route) : speaker;
   } catch {
     return "silent";
   }
@@ -99,7 +99,7 @@ function firstBytes(socket: Channel, hello: Buffer): Promise<Buffer> {
 }
 
 /** The protocol of the first bytes of a response. */
-export function speakerOf(bytes: Buffer): Speaker {
+export function protocolOf(bytes: Buffer): Speaker {
   if (bytes.length === 0) return "silent";
   const text = bytes.toString("latin1");
   // Go and nginx report in plain text that they require TLS.

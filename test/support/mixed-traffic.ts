@@ -11,7 +11,7 @@ const REFUSED = 9106;
  * Returns all reports of the programs. Cases with a random outcome (which side closes first, what happens to late data) are
  * left out. Slow cases run in parallel.
  */
-export async function medley(netns: Netns): Promise<readonly Line[]> {
+export async function mixedTraffic(netns: Netns): Promise<readonly Line[]> {
   // With a linear schedule the number of SYNs would vary. Older kernels do not have this sysctl.
   await netns.run("sysctl", "-eqw", "net.ipv4.tcp_syn_linear_timeouts=0");
   for (const port of [LOST, ABANDONED]) await netns.rule("input", `tcp dport ${port}`, "drop");
