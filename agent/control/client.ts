@@ -12,17 +12,17 @@ export type Answer =
   | { readonly result: unknown; readonly error?: never }
   | { readonly error: { readonly code: string; readonly message: string; readonly detail?: string } };
 
-/** Milliseconds until the first byte, and until the last byte of an answer that requires work. */
-const LIMIT = { first: 2000, whole: 60_000 };
+/** Milliseconds until the first byte, and until the last byte of an answer that requires work. A busy host is slow. */
+const LIMIT = { first: 10_000, whole: 60_000 };
 
 /** Bytes. */
 const LONGEST_ANSWER = 4 * 1024 ** 2;
 
 /**
  * Sends a request to the agent behind a socket. Throws CONTROL if nothing listens, if the socket is not to be trusted,
- * or if there is no valid response within 2 s.
+ * or if there is no valid response whose first byte comes within `first` milliseconds.
  */
-export function ask(socket: string, command: Command): Promise<Answer> {
+export function ask(socket: string, command: Command, first = LIMIT.first): Promise<Answer> {
   if (requireTrusted(socket) === undefined) throw nobody(socket, "there is no such socket");
   return new Promise((resolve, reject) => {
     const connection = createConnection(socket);
@@ -33,7 +33,7 @@ export function ask(socket: string, command: Command): Promise<Answer> {
       reject(error);
     };
     const late = () => fail(failed(socket, "does not answer; is the agent stopped (`kill -CONT` wakes it)?"));
-    let timer = setTimeout(late, LIMIT.first);
+    let timer = setTimeout(late, first);
     connection.on("error", (cause: NodeJS.ErrnoException) => fail(nobody(socket, String(cause.code), cause)));
     connection.on("close", () => {
       clearTimeout(timer);

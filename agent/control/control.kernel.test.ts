@@ -148,14 +148,14 @@ describe("the control socket of a running agent", () => {
     await isWell();
   });
 
-  it("keeps at most 16 connections, and none that is silent for 2 s", async () => {
+  it("keeps at most 16 connections, and none that is silent for 10 s", async () => {
     const before = await descriptors(agent.pid);
     const open = Array.from({ length: 300 }, () => createConnection(socket).on("error", () => {}));
     const gone = open.map((connection) => once(connection.resume(), "close"));
     await sleep(300);
     assert.ok((await descriptors(agent.pid)) <= before + 17, `${await descriptors(agent.pid)} descriptors`);
     await isWell();
-    await Promise.race([Promise.all(gone), sleep(6000)]);
+    await Promise.race([Promise.all(gone), sleep(20_000)]);
     assert.equal(open.filter((connection) => !connection.closed).length, 0);
   });
 

@@ -11,7 +11,10 @@ import { type Answer, ask, type Command } from "./client.ts";
 type Handlers = Readonly<Record<Command, () => unknown>>;
 
 /** Maximum number of connections; milliseconds that a client has to send its command, and to read the response. */
-const LIMIT = { connections: 16, ms: 2000 };
+const LIMIT = { connections: 16, ms: 10_000 };
+
+/** Milliseconds that another agent has to answer at startup. */
+const START_MS = 2000;
 
 /** Bytes of a command. */
 const LONGEST = 64;
@@ -68,7 +71,7 @@ function listen(server: Server, socket: string): Promise<void> {
 /** Whether an agent answers there; false if nothing listens any more. Throws CONTROL if something else listens. */
 async function isAnswered(socket: string): Promise<boolean> {
   try {
-    await ask(socket, "status");
+    await ask(socket, "status", START_MS);
     return true;
   } catch (error) {
     if (((error as WirespanError).cause as NodeJS.ErrnoException | undefined)?.code !== "ECONNREFUSED")

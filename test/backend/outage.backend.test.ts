@@ -22,6 +22,7 @@ function startExporting(collector: Collector, netns: Netns): Promise<Agent> {
 filter: { include: { netns: ["${statSync(netns.path).ino}"] } }
 control: { socket: "" }
 metrics: { interval: 1s }
+shutdown: { timeout: 60s }
 exporters:
   collector: { type: otlp_grpc, endpoint: "${collector.grpc}" }
 `,
