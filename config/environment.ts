@@ -1,8 +1,8 @@
 // Our own variables: WIRESPAN_ and the setting's path, PLUGINS_TCPLIFE_FILTER_MIN_DURATION.
 import { suggestion } from "../core/base/suggest.ts";
-import { leaves, type Tree } from "./schema.ts";
 import type { Environment } from "./secrets.ts";
 import type { Assignment, ConfigErrors } from "./source.ts";
+import { leaves, type Tree } from "./tree.ts";
 
 const PREFIX = "WIRESPAN_";
 

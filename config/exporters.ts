@@ -20,7 +20,7 @@ import {
   size,
   text,
 } from "./formats.ts";
-import { leaf, type Tree } from "./schema.ts";
+import { leaf, type Tree } from "./tree.ts";
 
 export const EXPORTER_TYPES = ["otlp_grpc", "otlp_http", "console"] as const;
 export type ExporterType = (typeof EXPORTER_TYPES)[number];

@@ -6,8 +6,8 @@ import { WirespanError } from "../core/plugin/errors.ts";
 import type { Raw } from "./formats.ts";
 import { readText } from "./read.ts";
 import { removal } from "./removed.ts";
-import { isLeaf, type Leaf, leaves, type Tree } from "./schema.ts";
 import type { Assignment, ConfigErrors, Origin } from "./source.ts";
+import { isLeaf, type Leaf, leaves, type Tree } from "./tree.ts";
 
 type Yaml = typeof import("yaml");
 

@@ -7,7 +7,8 @@ import { configOf, type Given, sample } from "../test/support/config.ts";
 import { effort, FUZZ_MS } from "../test/support/fuzz.ts";
 import { variableOf } from "./environment.ts";
 import { exporterTree } from "./exporters.ts";
-import { composeTree, leaves } from "./schema.ts";
+import { composeTree } from "./schema.ts";
+import { leaves } from "./tree.ts";
 
 const tree = composeTree({ plugins: [sample], others: [], exporters: { a: exporterTree("otlp_grpc") } });
 const paths = [...leaves(tree)].map(([path]) => path);

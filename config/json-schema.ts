@@ -1,7 +1,8 @@
 // The configuration file as a JSON schema, for editors.
 import type { Plugin } from "../core/plugin/plugin.ts";
 import { EXPORTER_TYPES, exporterTree } from "./exporters.ts";
-import { composeTree, isLeaf, type Leaf, type Tree } from "./schema.ts";
+import { composeTree } from "./schema.ts";
+import { isLeaf, type Leaf, type Tree } from "./tree.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 

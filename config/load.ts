@@ -7,9 +7,10 @@ import { readEnvironment, variableOf } from "./environment.ts";
 import { EXPORTER_TYPES, exporterTree } from "./exporters.ts";
 import { ConfigFile, exporterName } from "./file.ts";
 import { readOtel } from "./otel.ts";
-import { composeTree, type Tree } from "./schema.ts";
+import { composeTree } from "./schema.ts";
 import { type Environment, substitute } from "./secrets.ts";
 import { type Assignment, ConfigErrors } from "./source.ts";
+import type { Tree } from "./tree.ts";
 import { Values } from "./values.ts";
 import { isOpenToOthers } from "./viewer.ts";
 

@@ -3,9 +3,9 @@ import convict from "convict";
 import { pemFile } from "./exporters.ts";
 import { unknownKey } from "./file.ts";
 import { BadValue } from "./formats.ts";
-import { isLeaf, type Leaf, leaves, type Tree } from "./schema.ts";
 import { type Environment, substitute } from "./secrets.ts";
 import { type Assignment, type ConfigErrors, type Origin, short } from "./source.ts";
+import { isLeaf, type Leaf, leaves, type Tree } from "./tree.ts";
 
 /** A URL's user and password, and its query, which may contain a key, are secrets wherever they occur. */
 const withoutCredentials = (text: string): string =>
