@@ -1,6 +1,7 @@
 // The parts of a process's command line that may be used: how it was called, and the script or main class that it runs.
 // Arguments may contain secrets, so they are examined as bytes and never become text, except for these names.
 import { readSync } from "node:fs";
+import { interpreterOf } from "./interpreters.ts";
 import type { Pattern } from "./pattern.ts";
 import { plainName } from "./plain.ts";
 import { scriptOf } from "./script.ts";
@@ -37,7 +38,8 @@ export function readCommandLine(
     const matched = patterns.flatMap((pattern, i) =>
       words.slice(1).some((word) => pattern.matches(word)) ? [i] : [],
     );
-    return { called: calledAs(words[0]), script: scriptOf(executable, words), matched: new Set(matched) };
+    const script = scriptOf(executable, titleWords(executable, words) ?? words);
+    return { called: calledAs(words[0]), script, matched: new Set(matched) };
   } finally {
     buffer.fill(0, 0, length);
   }
@@ -54,10 +56,25 @@ function split(bytes: Buffer): Buffer[] {
   return words;
 }
 
-/** A title has several words ("nginx: worker process"), a path has one; a login shell's name begins with "-". */
+/** The words of a title that shows which script is running, as pm2's do: `node /srv/shop/app.js`. */
+function titleWords(executable: string, words: readonly Buffer[]): readonly Buffer[] | undefined {
+  const [title] = words;
+  const at = title?.indexOf(" /") ?? -1;
+  if (title === undefined || at < 0 || words.slice(1).some((word) => word.length > 0)) return undefined;
+  const program = title.subarray(0, at);
+  const end = title.indexOf(0x20, at + 1);
+  const path = title.subarray(at + 1, end < 0 ? undefined : end);
+  const interpreter = interpreterOf(plainName(program) ?? "");
+  return interpreter && interpreter === interpreterOf(executable) ? [program, path] : undefined;
+}
+
+/**
+ * A title has several words ("nginx: worker process", "[celeryd: worker]"), a path has one; a login shell's name begins
+ * with "-".
+ */
 function calledAs(word: Buffer | undefined): string | undefined {
   if (word === undefined) return undefined;
   const ends = [0x20, 0x3a].map((end) => word.indexOf(end)).filter((at) => at >= 0);
-  const first = word.subarray(word[0] === 0x2d ? 1 : 0, Math.min(word.length, ...ends));
+  const first = word.subarray([0x2d, 0x5b].includes(word[0]!) ? 1 : 0, Math.min(word.length, ...ends));
   return plainName(first.subarray(first.lastIndexOf(slash) + 1));
 }

@@ -62,6 +62,11 @@ describe("identity", () => {
       assert.equal(rig.name(seen(5, { exe: "server" })), "again");
     });
 
+    it("recognizes a program that runs from memory, whose name may contain slashes", () => {
+      rig.run(5, { exe: "/memfd:a/b (deleted)", env: { OTEL_SERVICE_NAME: "cart" } });
+      assert.equal(rig.name(seen(5, { exe: "memfd:a/b" })), "cart");
+    });
+
     it("never gives an image the environment of the next one", () => {
       rig.run(5, { exe: "/usr/bin/server", env: { OTEL_SERVICE_NAME: "server" }, cgroup: docker });
       const { attributes } = rig.identity.of(seen(5, { exe: "launcher" })).resource!;

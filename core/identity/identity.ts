@@ -351,8 +351,10 @@ function startedThen(facts: ProcessFacts, startedAt: number): boolean {
   return Math.abs(facts.startTicks - Math.floor(startedAt / 1e7)) <= 1;
 }
 
-/** Whether /proc still shows the image that the kernel saw: there may have been an exec in between. */
+/**
+ * Whether /proc still shows the image that the kernel saw: there may have been an exec in between. The name of a file
+ * in memory may contain slashes.
+ */
 function isImageOf({ exe: path }: ProcessFacts, exe: string): boolean {
-  if (exe === "" || path === undefined) return true;
-  return basename(path) === exe;
+  return exe === "" || path === undefined || path.endsWith(`/${exe}`);
 }

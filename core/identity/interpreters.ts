@@ -21,11 +21,21 @@ export interface Interpreter {
   readonly prefix?: string;
   /** Options are whole words, however many dashes they begin with. */
   readonly wholeWords?: true;
+  /** A word such as `@java.args` stands for others, which may contain the script: only a word after this option is it. */
+  readonly unlessExpanded?: string;
+  /** The first word that is no option is a program, which may be an interpreter. */
+  readonly program?: true;
   /** Only what `script` names counts: other words are not the script. */
   readonly scattered?: true;
 }
 
-const shell: Interpreter = { valued: ["--rcfile", "--init-file"], valuedLetters: "oO", codeLetters: "c" };
+// With -s, and of other interpreters with "-", the program is read from standard input.
+const shell: Interpreter = {
+  valued: ["--rcfile", "--init-file"],
+  valuedLetters: "oO",
+  codeLetters: "cs",
+  commands: ["-"],
+};
 
 const python: Interpreter = {
   valued: ["--check-hash-based-pycs"],
@@ -44,6 +54,13 @@ const node: Interpreter = {
     ...["--trace-event-categories", "--trace-event-file-pattern", "--tls-cipher-list", "--tls-keylog"],
     ...["--unhandled-rejections", "--heapsnapshot-signal", "--max-http-header-size", "--disable-proto"],
     ...["--experimental-default-type", "--localstorage-file", "--secure-heap", "--stack-trace-limit"],
+    ...["--allow-fs-read", "--allow-fs-write", "--build-snapshot-config", "--disable-warning"],
+    ...["--cpu-prof-dir", "--cpu-prof-interval", "--cpu-prof-name", "--experimental-config-file"],
+    ...["--heap-prof-dir", "--heap-prof-interval", "--heap-prof-name", "--inspect-publish-uid"],
+    ...["--max-old-space-size-percentage", "--network-family-autoselection-attempt-timeout"],
+    ...["--security-revert", "--snapshot-blob", "--test-isolation", "--test-reporter", "--test-timeout"],
+    ...["--test-concurrency", "--test-name-pattern", "--test-reporter-destination", "--test-shard"],
+    ...["--trace-require-module", "--use-largepages", "--watch-kill-signal"],
   ],
   code: ["-e", "--eval", "-p", "--print", "-pe"],
   commands: ["inspect"],
@@ -56,7 +73,49 @@ const java: Interpreter = {
     ...["--add-modules", "--limit-modules", "--add-opens", "--add-exports", "--add-reads", "--patch-module"],
     ...["--enable-native-access", "--illegal-native-access", "-d", "--describe-module"],
   ],
-  script: ["-jar", "-m", "--module"],
+  script: ["-m", "--module"],
+  unlessExpanded: "-jar",
+};
+
+const php: Interpreter = {
+  valued: ["--php-ini", "--define", "--zend-extension", "--docroot"],
+  valuedLetters: "cdzt",
+  script: ["--file"],
+  scriptLetters: "f",
+  code: [
+    ...["--run", "--process-begin", "--process-code", "--process-file", "--process-end", "--server"],
+    ...["--"], // Arguments of a program that is read from standard input.
+  ],
+  codeLetters: "rBREFS",
+};
+
+const deno: Interpreter = {
+  wholeWords: true,
+  valued: ["-c", "--config", "--import-map", "--lock", "--host", "--port", "--cert", "-L", "--log-level"],
+  code: ["eval", "repl"],
+  commands: ["run", "serve"],
+};
+
+const bun: Interpreter = {
+  wholeWords: true,
+  valued: ["-r", "--preload", "--config", "--cwd", "--env-file", "--port", "--conditions", "--import"],
+  code: ["-e", "--eval", "-p", "--print"],
+  commands: ["run"],
+};
+
+const ruby: Interpreter = {
+  valued: ["--encoding", "--external-encoding", "--internal-encoding", "--enable", "--disable"],
+  valuedLetters: "IrCE",
+  attachedLetters: "WFKTxi",
+  codeLetters: "e",
+};
+
+const julia: Interpreter = {
+  valued: ["--home", "--load", "--sysimage", "--cpu-target", "--threads", "--gcthreads", "--procs"],
+  valuedLetters: "LJptCH",
+  attachedLetters: "Og",
+  code: ["--eval", "--print"],
+  codeLetters: "eE",
 };
 
 const dotnet: Interpreter = {
@@ -71,21 +130,36 @@ const dotnet: Interpreter = {
 
 const erlang: Interpreter = { wholeWords: true, scattered: true, script: ["-s", "-run"] };
 
-const lua: Interpreter = { valuedLetters: "el" };
+/** What Elixir's own programs are called with, after the virtual machine's arguments. */
+export const elixir: Interpreter = {
+  wholeWords: true,
+  valued: ["-r", "-pr", "-pa", "-pz", "--erl", "--name", "--sname", "--cookie"],
+  code: ["-e", "--eval", "--rpc-eval"],
+};
+
+const lua: Interpreter = { valuedLetters: "el", attachedLetters: "jO" };
+
+/** The dynamic loader, called as a program. */
+const loader: Interpreter = {
+  wholeWords: true,
+  valued: ["--library-path", "--argv0", "--preload", "--audit", "--inhibit-rpath", "--glibc-hwcaps-prepend"],
+  program: true,
+};
 
 const all: readonly (readonly [names: readonly string[], interpreter: Interpreter])[] = [
   [["python", "pypy"], python],
   [["node", "nodejs"], node],
-  [["deno"], { valued: ["-c", "--config", "--import-map", "--lock"], wholeWords: true, commands: ["run"] }],
-  [["bun"], { wholeWords: true, valued: ["-r", "--preload", "--config"], code: ["-e"], commands: ["run"] }],
-  [["ruby", "jruby", "truffleruby"], { valuedLetters: "IrCE", attachedLetters: "WFKTxi", codeLetters: "e" }],
+  [["deno"], deno],
+  [["bun"], bun],
+  [["ruby", "jruby", "truffleruby"], ruby],
   [["perl"], { valuedLetters: "I", attachedLetters: "MmiFDdCVx", codeLetters: "eE" }],
-  [["php", "php-cli", "php-cgi"], { valuedLetters: "cdzt", scriptLetters: "f", codeLetters: "rBREFS" }],
-  [["bash", "sh", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh"], shell],
+  [["php", "php-cli", "php-cgi"], php],
+  [["bash", "sh", "dash", "ash", "zsh", "ksh", "mksh", "csh", "tcsh"], shell],
+  [["fish"], { valued: ["--init-command"], valuedLetters: "CdDf", code: ["--command"], codeLetters: "c" }],
   [["lua", "luajit"], lua],
-  [["tclsh", "wish"], {}],
+  [["tclsh", "wish"], { wholeWords: true, valued: ["-encoding"] }],
   [["expect"], { valuedLetters: "c", scriptLetters: "f" }],
-  [["julia"], { valuedLetters: "LJptCO", codeLetters: "eE" }],
+  [["julia"], julia],
   [["R"], { wholeWords: true, prefix: "--file=" }],
   [["Rscript"], { wholeWords: true, code: ["-e"] }],
   [["java", "javaw"], java],
@@ -98,9 +172,13 @@ const byName = new Map(
   all.flatMap(([names, interpreter]) => names.map((name) => [name, interpreter] as const)),
 );
 
+/** The version of an interpreter, with the letters of its build: python3.13t. */
+const version = /[-.]?v?\d[\d.]*[dmtu]*(-dbg)?$/;
+
 /** The interpreter that a program is, by its name, whatever its version. */
 export function interpreterOf(executable: string): Interpreter | undefined {
-  return byName.get(executable) ?? byName.get(executable.replace(/[-.]?v?\d[\d.]*$/, ""));
+  if (/^ld-[\w.-]+\.so(\.\d+)?$/.test(executable)) return loader;
+  return byName.get(executable) ?? byName.get(executable.replace(version, ""));
 }
 
 /**
@@ -109,7 +187,7 @@ export function interpreterOf(executable: string): Interpreter | undefined {
  */
 export function withoutVersion(executable: string): string {
   if (byName.has(executable)) return executable;
-  const bare = executable.replace(/[-.]?v?\d[\d.]*$/, "");
+  const bare = executable.replace(version, "");
   if (byName.has(bare)) return bare;
   return executable.replace(/(?<=..)([-_]?v?\d+(\.\d+)+|-\d+)$/, "") || executable;
 }

@@ -93,6 +93,29 @@ describe("reading /proc", () => {
     assert.equal(proc.process(42)?.exe, "/usr/bin/node");
   });
 
+  describe("an interpreter without a script of its own", () => {
+    const python = "/usr/bin/python3.11";
+    const named = (parents: readonly (readonly [exe: string, argv: readonly string[]])[]) => {
+      const spawned = [python, ["python3", "-c", "from multiprocessing.spawn import spawn_main"]] as const;
+      for (const [i, [exe, argv]] of [spawned, ...parents].entries())
+        fake.set({ pid: 42 - i, parent: 41 - i, exe, argv });
+      return proc.process(42)?.program;
+    };
+
+    it("is called as its parent, a program of the same interpreter", () => {
+      assert.equal(named([[python, ["python3", "/usr/bin/uvicorn", "shop:app"]]]), "uvicorn");
+      const server = [python, ["python3", "-c", "from multiprocessing.forkserver import main"]] as const;
+      assert.equal(named([server, server, [python, ["python3", "-m", "shop"]]]), "shop");
+      assert.equal(named([[`${python} (deleted)`, ["gunicorn: master [shop]"]]]), "gunicorn");
+    });
+
+    it("is not called as another parent", () => {
+      assert.equal(named([]), "python", "it is gone");
+      assert.equal(named([["/usr/bin/bash", ["bash", "/opt/run.sh"]]]), "python");
+      assert.equal(named([["/usr/bin/python3.12", ["python3.12", "app.py"]]]), "python");
+    });
+  });
+
   it("returns the rest if something is not a file", () => {
     fake.set({ pid: 42, comm: "odd" });
     rmSync(join(fake.root, "42", "environ"));

@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import { fileName } from "../base/text.ts";
 import { type CommandLine, readCommandLine } from "./command-line.ts";
 import { type Environment, scanEnvironment } from "./environment.ts";
+import { interpreterOf, withoutVersion } from "./interpreters.ts";
 import { portsOf } from "./listening.ts";
 import type { Pattern } from "./pattern.ts";
 import { type ProcessContext, processContextOf } from "./process-context.ts";
@@ -45,6 +46,11 @@ export interface ProcReader {
 
 /** Number of threads that are tried if the first one has ended. */
 const mostThreads = 16;
+/** Number of parents that are read at most: a worker's may be a server that forks, and that one's the program. */
+const mostParents = 4;
+
+/** What follows the path of an executable that was removed. */
+const gone = / \(deleted\)$/;
 
 export interface ProcOptions {
   /** What arguments are compared with. */
@@ -89,10 +95,8 @@ export class Proc implements ProcReader {
     const exe = attempt(() => fileName(readlinkSync(`${folder}/exe`, { encoding: "buffer" })));
     const environment = attempt(() => reading(`${folder}/environ`, scanEnvironment));
     const published = attempt(() => processContextOf(folder));
-    const path = isRead(exe) ? exe.replace(/ \(deleted\)$/, "") : undefined;
-    const command = attempt(() =>
-      reading(`${folder}/cmdline`, (fd) => readCommandLine(fd, basename(path ?? ""), this.#patterns)),
-    );
+    const path = isRead(exe) ? exe.replace(gone, "") : undefined;
+    const command = this.#command(folder, path);
     return {
       pid,
       startTicks: stat.startTicks - this.#shiftTicks,
@@ -104,8 +108,35 @@ export class Proc implements ProcReader {
       unpublishable: isRead(published) ? undefined : published.malformed,
       refused: !isRead(environment) && (environment.code === "EACCES" || environment.code === "EPERM"),
       command: isRead(command) ? command : undefined,
-      program: path && isRead(command) ? programName(path, command, folder) : undefined,
+      program: path && isRead(command) ? this.#program(path, command, folder, stat.parent) : undefined,
     };
+  }
+
+  #command(folder: string, path: string | undefined): CommandLine | Refusal {
+    return attempt(() =>
+      reading(`${folder}/cmdline`, (fd) => readCommandLine(fd, basename(path ?? ""), this.#patterns)),
+    );
+  }
+
+  /**
+   * An interpreter that runs no script of its own is a part of its parent, if that is the same interpreter: the workers
+   * of Python's multiprocessing (`python -c ...`), which uvicorn's are, too.
+   */
+  #program(path: string, command: CommandLine, folder: string, parent: number): string {
+    const own = programName(path, command, folder);
+    const bare = withoutVersion(basename(path));
+    let name = own;
+    for (let up = 0; up < mostParents && name === bare && interpreterOf(bare) && parent > 0; up++) {
+      const above = `${this.#root}/${parent}`;
+      const exe = attempt(() => fileName(readlinkSync(`${above}/exe`, { encoding: "buffer" })));
+      const its = this.#command(above, path);
+      const stat = attempt(() => parseStat(readFileSync(`${above}/stat`, "latin1")));
+      if (!isRead(exe) || exe.replace(gone, "") !== path || !isRead(its) || !isRead(stat) || !stat)
+        return own;
+      name = programName(path, its, above);
+      parent = stat.parent;
+    }
+    return name;
   }
 
   /** The folder of a living thread: /proc/PID shows the first one's, and nothing after that has ended. */
@@ -131,11 +162,12 @@ export function startTicksOf(folder: string): number | undefined {
 interface Stat {
   readonly comm: string;
   readonly startTicks: number;
+  readonly parent: number;
   /** The first thread has ended, with the others or alone. */
   readonly isGone: boolean;
 }
 
-/** Field 2 may contain blanks and parentheses; 3 is the state, 22 the start. Undefined if it is not a stat line. */
+/** Field 2 may contain blanks and parentheses; 3 is the state, 4 the parent, 22 the start. Undefined if it is not a stat line. */
 function parseStat(text: string): Stat | undefined {
   const open = text.indexOf("(");
   const close = text.lastIndexOf(")");
@@ -145,6 +177,7 @@ function parseStat(text: string): Stat | undefined {
   return {
     comm: Buffer.from(text.slice(open + 1, close), "latin1").toString("utf8"),
     startTicks,
+    parent: Number(fields[4 - 3]),
     isGone: fields[0] === "Z",
   };
 }

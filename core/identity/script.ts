@@ -1,9 +1,12 @@
 // The script, module, jar or main class with which an interpreter was called, from the words of its command line.
-import { type Interpreter, interpreterOf } from "./interpreters.ts";
+import { elixir, type Interpreter, interpreterOf, withoutVersion } from "./interpreters.ts";
 import { plainName } from "./plain.ts";
 
 const dash = 0x2d;
 const plus = 0x2b;
+const equals = 0x3d;
+const atSign = 0x40;
+const slash = 0x2f;
 
 /** Programs that combine several, by the word after their name. */
 const multiCall = new Set(["busybox", "toybox", "coreutils"]);
@@ -13,8 +16,8 @@ export function scriptOf(executable: string, words: readonly Buffer[]): string |
   if (multiCall.has(executable)) return appletOf(executable, words);
   const interpreter = interpreterOf(executable);
   if (!interpreter) return undefined;
-  const elixir = interpreter.scattered ? find({ wholeWords: true }, behind(words, "-extra")) : undefined;
-  const found = elixir ?? find(interpreter, words.slice(1));
+  const extra = interpreter.scattered ? find(elixir, behind(words, "-extra")) : undefined;
+  const found = extra ?? find(interpreter, words.slice(1));
   return found === undefined || /^\.*$/.test(found) ? undefined : found;
 }
 
@@ -45,23 +48,46 @@ function find(interpreter: Interpreter, words: readonly Buffer[]): string | unde
         return baseName(word.subarray(prefix.length));
       continue;
     }
+    const [option, value] = split(word);
+    if (is(option, code)) return undefined;
+    if (is(option, script)) return named(value ?? next, endings);
     if (!isOption(word) || is(word, ["--"])) {
-      if (interpreter.scattered || is(word, commands)) continue;
-      const at = is(word, ["--"]) ? next : word;
-      return at && named(at, endings);
+      if (interpreter.scattered || is(word, commands) || isExpanded(interpreter, word)) continue;
+      return first(interpreter, words, is(word, ["--"]) ? i + 1 : i);
     }
-    if (is(word, code)) return undefined;
-    if (is(word, script)) return next && named(next, endings);
     if (is(word, valued)) i++;
     else if (!interpreter.wholeWords && word[1] !== dash) {
       const letters = cluster(interpreter, word);
       if (letters === "code") return undefined;
       if (letters === "next") i++;
-      if (letters === "script") return next && named(next, endings);
+      if (letters === "script") return named(next, endings);
       if (letters instanceof Buffer) return named(letters, endings);
     }
   }
   return undefined;
+}
+
+/** `--option=value`. */
+function split(word: Buffer): readonly [option: Buffer, value: Buffer | undefined] {
+  const at = word[0] === dash && word[1] === dash ? word.indexOf(equals) : -1;
+  return at < 0 ? [word, undefined] : [word.subarray(0, at), word.subarray(at + 1)];
+}
+
+/** The first word that is no option; undefined for standard input, and if what it is cannot be known. */
+function first(interpreter: Interpreter, words: readonly Buffer[], at: number): string | undefined {
+  const { program, unlessExpanded: option, endings } = interpreter;
+  const before = words.slice(0, at);
+  const isKnown =
+    !before.some((word) => isExpanded(interpreter, word)) || before.some((word) => is(word, [option!]));
+  const word = words[at];
+  if (word === undefined || is(word, ["-"]) || !isKnown) return undefined;
+  if (!program) return named(word, endings);
+  const executable = baseName(word);
+  return executable && (scriptOf(executable, words.slice(at)) ?? withoutVersion(executable));
+}
+
+function isExpanded({ unlessExpanded }: Interpreter, word: Buffer): boolean {
+  return unlessExpanded !== undefined && word[0] === atSign;
 }
 
 /** What a cluster of letters such as `-uW` means for the following words; a buffer: the script's name itself. */
@@ -78,7 +104,8 @@ function cluster(interpreter: Interpreter, word: Buffer): "code" | "next" | "scr
   return "nothing";
 }
 
-function named(word: Buffer, endings: readonly string[] | undefined): string | undefined {
+function named(word: Buffer | undefined, endings: readonly string[] | undefined): string | undefined {
+  if (word === undefined) return undefined;
   const ends = endings?.some((ending) => word.subarray(-ending.length).equals(Buffer.from(ending))) ?? true;
   return ends ? baseName(word) : undefined;
 }
@@ -91,6 +118,8 @@ function is(word: Buffer, options: readonly string[]): boolean {
   return options.some((option) => option.length === word.length && word.equals(Buffer.from(option)));
 }
 
+/** Of a folder that ends with a slash, too: some interpreters run folders. */
 function baseName(word: Buffer): string | undefined {
-  return plainName(word.subarray(word.lastIndexOf(0x2f) + 1));
+  const path = word.subarray(0, word.at(-1) === slash ? -1 : undefined);
+  return plainName(path.subarray(path.lastIndexOf(slash) + 1));
 }

@@ -16,6 +16,7 @@ export interface FakeProcess {
   readonly published?: Buffer;
   /** As in /proc/PID/stat. */
   readonly state?: string;
+  readonly parent?: number;
 }
 
 /** Executables with their numbers, as in the kernel's table. */
@@ -63,7 +64,14 @@ export class FakeProc {
   #write(folder: string, process: FakeProcess): void {
     const { pid, startTicks = 1000, comm = "prog", exe, cgroup = "0::/\n", env = {} } = process;
     mkdirSync(folder, { recursive: true });
-    const upTo22 = [pid, `(${comm})`, process.state ?? "S", ...new Array(18).fill(0), startTicks];
+    const upTo22 = [
+      pid,
+      `(${comm})`,
+      process.state ?? "S",
+      process.parent ?? 0,
+      ...new Array(17).fill(0),
+      startTicks,
+    ];
     writeFileSync(join(folder, "stat"), `${upTo22.join(" ")} 47022080 3927 0\n`);
     writeFileSync(join(folder, "cgroup"), cgroup);
     writeFileSync(
