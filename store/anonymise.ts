@@ -3,7 +3,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { isIP } from "node:net";
 import { linksOf, RowBuilder, type Rows } from "../exporters/local/columns.ts";
-import { decodeChunk, encodeChunk } from "./chunk.ts";
+import { encodeChunk, Workspace } from "./chunk.ts";
 import type { Database } from "./database.ts";
 import type { Raised } from "./findings/findings.ts";
 import { APPLICATION } from "./http/receive.ts";
@@ -134,9 +134,11 @@ function anonymousFinding({ evidence, subject, ...finding }: Raised, names: Pseu
 
 function rewriteChunks(db: Database, signal: Signal, names: Pseudonyms): void {
   const { attributes } = signal.declaration;
+  const workspace = new Workspace();
   for (const { id } of db.all("SELECT id FROM chunk WHERE signal = ?", signal.id)) {
-    const { n, head, data } = db.chunk(Number(id))!;
-    const rows = anonymousRows(signal, decodeChunk(attributes, n, head, data), names);
+    workspace.clear();
+    const rows = anonymousRows(signal, signal.chunk(db, Number(id), workspace)!.rows, names);
+    const { n } = rows;
     const copy = new RowBuilder(attributes, n);
     const all = Uint32Array.from({ length: n }, (_, i) => i);
     copy.copy({ rows, resources: rows.resource, linksAt: linksOf(rows) }, all, 0, n);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { AttributeSpecs } from "../core/plugin/signals.ts";
 import { IDS, RowBuilder } from "../exporters/local/columns.ts";
-import { bloomOf, decodeChunk, encodeChunk, mayHold } from "./chunk.ts";
+import { bloomOf, decodeChunk, encodeChunk, mayHold, Workspace } from "./chunk.ts";
 
 const spec = (type: "string" | "int" | "double" | "boolean") =>
   ({ type, requirement: "recommended", description: "" }) as const;
@@ -51,7 +51,7 @@ describe("a chunk", () => {
     it(`returns ${n} rows unchanged`, () => {
       const rows = rowsOf(n);
       const { head, data } = encodeChunk(rows);
-      const back = decodeChunk(ATTRIBUTES, n, head, data);
+      const back = decodeChunk(ATTRIBUTES, n, head, data, new Workspace());
       assert.deepEqual(Array.from(back.ids), Array.from(rows.ids.subarray(0, n * IDS)));
       assert.deepEqual(Array.from(back.links), Array.from(rows.links.subarray(0, rows.linkBytes)));
       assert.deepEqual(back.words, rows.words);
@@ -69,7 +69,7 @@ describe("a chunk", () => {
   it("is refused if it is truncated", () => {
     const { head } = encodeChunk(rowsOf(100));
     const { data } = encodeChunk(rowsOf(50));
-    assert.throws(() => decodeChunk(ATTRIBUTES, 100, head, data), RangeError);
+    assert.throws(() => decodeChunk(ATTRIBUTES, 100, head, data, new Workspace()), RangeError);
   });
 });
 

@@ -16,6 +16,9 @@ interface ChunkHead {
   readonly columns: readonly Kept[];
 }
 
+/** Rows of a chunk; recordings of other versions may have larger ones. */
+export const ROWS = 2048;
+
 /** Maximum bytes of a decompressed chunk, since a recording may come from anywhere. */
 const MOST_BYTES = 16 * 1024 ** 2;
 
@@ -38,8 +41,45 @@ export function encodeChunk(rows: RowBuilder): { readonly head: string; readonly
   return { head: JSON.stringify(head), data: zstdCompressSync(Buffer.concat(parts), LEVEL) };
 }
 
-/** The inverse. Throws for anything that encodeChunk has not created. */
-export function decodeChunk(attributes: AttributeSpecs, n: number, head: string, data: Uint8Array): Rows {
+/**
+ * The memory of one decoded chunk, used again for the next one. V8 frees the memory of arrays only when 64 MB of it have
+ * become garbage.
+ */
+export class Workspace {
+  #arrays: Values[] = [];
+  #free: Values[] = [];
+  #read: Uint8Array[] = [];
+
+  /** Ends the use of what was decoded before. */
+  clear(): void {
+    for (const { buffer } of this.#read) (buffer as ArrayBuffer).transfer(0);
+    this.#read = [];
+    this.#free = [...this.#arrays];
+  }
+
+  /** An array whose contents are undefined. */
+  take<T extends Values>(type: { new (n: number): T }, n: number): T {
+    const at = this.#free.findIndex((one) => one instanceof type && one.length >= n);
+    if (at >= 0) return this.#free.splice(at, 1)[0]!.subarray(0, n) as T;
+    const made = new type(Math.max(n, ROWS));
+    this.#arrays.push(made);
+    return made.subarray(0, n) as T;
+  }
+
+  /** Bytes that nothing else uses: they are freed by the next `clear`. */
+  adopt(bytes: Uint8Array): void {
+    this.#read.push(bytes);
+  }
+}
+
+/** The inverse. Throws for anything that encodeChunk has not created. The rows are valid until `into` is cleared. */
+export function decodeChunk(
+  attributes: AttributeSpecs,
+  n: number,
+  head: string,
+  data: Uint8Array,
+  into: Workspace,
+): Rows {
   const { words, links, columns } = JSON.parse(head) as ChunkHead;
   let size = n * IDS + links;
   const places = columns.map((kept) => {
@@ -48,31 +88,32 @@ export function decodeChunk(attributes: AttributeSpecs, n: number, head: string,
     return { kept, at, end: size };
   });
   if (!(n >= 0 && size <= MOST_BYTES)) throw new RangeError("a chunk has fewer rows than it says");
-  // All at once, because zlib would return many small pieces.
-  const plain = zstdDecompressSync(data, { maxOutputLength: MOST_BYTES, chunkSize: Math.max(64, size) });
+  // All at once, because zlib would return many small pieces; a byte more, or it would prepare the next piece. Small
+  // buffers are shared with others, and cannot be freed.
+  const chunkSize = Math.max(Buffer.poolSize, size + 1);
+  const plain = zstdDecompressSync(data, { maxOutputLength: MOST_BYTES, chunkSize });
+  into.adopt(plain);
   if (size > plain.length) throw new RangeError("a chunk is shorter than its declaration");
   const bytes = new Uint8Array(plain.buffer, plain.byteOffset, plain.length);
   let index = 0;
   /** Decodes the next column, when it is called. */
-  const next = <T extends Values>(make: () => T): (() => T) => {
+  const next = <T extends Values>(type: { new (n: number): T }): (() => T) => {
     const place = places[index++];
     if (place === undefined) throw new RangeError("a chunk has fewer columns than its declaration");
-    return () => restore(bytes.subarray(place.at, place.end), make(), place.kept);
+    return () => restore(bytes.subarray(place.at, place.end), into.take(type, n), place.kept);
   };
   return {
     n,
     words,
     ids: bytes.subarray(0, n * IDS),
     links: bytes.subarray(n * IDS, n * IDS + links),
-    start: next(() => new Float64Array(n))(),
-    duration: next(() => new Float64Array(n))(),
-    resource: next(() => new Uint32Array(n))(),
-    kind: next(() => new Uint8Array(n))(),
-    error: next(() => new Uint32Array(n))(),
-    linkCount: next(() => new Uint8Array(n))(),
-    values: new Columns(
-      Object.entries(attributes).map(([key, { type }]) => next(() => valuesOf(key, type, n))),
-    ),
+    start: next(Float64Array)(),
+    duration: next(Float64Array)(),
+    resource: next(Uint32Array)(),
+    kind: next(Uint8Array)(),
+    error: next(Uint32Array)(),
+    linkCount: next(Uint8Array)(),
+    values: new Columns(Object.entries(attributes).map(([key, { type }]) => next(valuesOf(key, type)))),
   };
 }
 
@@ -159,9 +200,12 @@ function restore<T extends Values>(bytes: Uint8Array, into: T, [type, least]: Ke
   const n = into.length;
   const size = SIZE[type];
   if (type === "f32" || type === "f64") {
-    const joined = new Uint8Array(size * n);
+    if (!(into instanceof Float64Array)) throw new RangeError("a chunk has fractions where there are none");
+    // The joined bytes of 32-bit numbers are in the second half, and are read before they are overwritten.
+    const begin = into.byteLength - size * n;
+    const joined = new Uint8Array(into.buffer, into.byteOffset + begin, size * n);
     for (let b = 0; b < size; b++) for (let i = 0; i < n; i++) joined[i * size + b] = bytes[b * n + i]!;
-    into.set(type === "f32" ? new Float32Array(joined.buffer) : new Float64Array(joined.buffer));
+    if (type === "f32") into.set(new Float32Array(into.buffer, into.byteOffset + begin, n));
     return into;
   }
   for (let i = 0; i < n; i++) {

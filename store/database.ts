@@ -79,6 +79,8 @@ export interface StoredChunk {
   readonly data: Uint8Array;
 }
 
+type ChunkRows = Pick<StoredChunk, "class" | "n" | "oneIn" | "head" | "data">;
+
 export class Database {
   readonly file: string;
   readonly bytes: number;
@@ -258,9 +260,9 @@ export class Database {
   }
 
   /** Undefined if it was replaced with newer ones. */
-  chunk(id: number): StoredChunk | undefined {
-    const row = this.get("SELECT *, one_in AS oneIn FROM chunk WHERE id = ?", id);
-    return row as unknown as StoredChunk | undefined;
+  chunk(id: number): ChunkRows | undefined {
+    const row = this.get("SELECT class, n, one_in AS oneIn, head, data FROM chunk WHERE id = ?", id);
+    return row as unknown as ChunkRows | undefined;
   }
 
   /** Chunks of a signal that may contain a trace. */

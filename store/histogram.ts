@@ -81,7 +81,7 @@ export class Histogram {
   /** Skips what `write` wrote. */
   static skip(from: ByteReader): void {
     if (from.uint() === 0) return;
-    from.double();
+    from.skipDouble();
     from.uint();
     for (let left = 2 * from.uint(); left > 0; left--) from.uint();
   }

@@ -9,7 +9,7 @@ import {
   rowsOf,
   type TokenHead,
 } from "../exporters/local/frame.ts";
-import { bloomOf, encodeChunk } from "./chunk.ts";
+import { bloomOf, encodeChunk, ROWS } from "./chunk.ts";
 import { type Class, type Database, LONGEST_TEXT } from "./database.ts";
 import { Measures } from "./measure.ts";
 import { Points } from "./points.ts";
@@ -17,8 +17,8 @@ import { Signal } from "./signal.ts";
 import type { Edge } from "./sums/edge.ts";
 import { Windows } from "./sums/windows.ts";
 
-/** Rows of a chunk, and seconds after which a smaller one is written. */
-const CHUNK = { rows: 2048, seconds: 10 };
+/** Seconds after which a chunk is written that is not full. */
+const OLDEST = 10;
 
 /** Seconds after which names that nothing refers to are removed. */
 const CLEANING = 600;
@@ -159,7 +159,7 @@ export class Ingest {
   /** Whether a chunk must be written. */
   isDue(now: number): boolean {
     // The clock may have been set back.
-    return this.#since !== undefined && Math.abs(now - this.#since) > CHUNK.seconds * 1000;
+    return this.#since !== undefined && Math.abs(now - this.#since) > OLDEST * 1000;
   }
 
   /** Writes every open chunk, the sums and the points. Throws what SQLite throws; then everything is still open. */
@@ -282,7 +282,7 @@ export class Ingest {
     const key = `${of} ${signal.id}`;
     let open = this.#open.get(key);
     if (open === undefined) {
-      const rows = new RowBuilder(signal.declaration.attributes, CHUNK.rows);
+      const rows = new RowBuilder(signal.declaration.attributes, ROWS);
       open = { signal, class: of, rows, firstSeq: seq, oneIn: 1 };
       this.#open.set(key, open);
     }

@@ -1,5 +1,7 @@
 // A declared signal in the store, and its rows by the names of attributes.
 import { type Declaration, ID, idOf, type Rows, type Values } from "../exporters/local/columns.ts";
+import { decodeChunk, type Workspace } from "./chunk.ts";
+import type { Database } from "./database.ts";
 
 export class Signal {
   readonly id: number;
@@ -14,6 +16,15 @@ export class Signal {
 
   get name(): string {
     return this.declaration.name;
+  }
+
+  /** The rows of one of its chunks, valid until `into` is cleared; undefined: newer ones have replaced it. */
+  chunk(db: Database, id: number, into: Workspace) {
+    const found = db.chunk(id);
+    if (found === undefined) return undefined;
+    const { n, head, data, class: of, oneIn } = found;
+    into.adopt(data);
+    return { rows: decodeChunk(this.declaration.attributes, n, head, data, into), class: of, oneIn };
   }
 
   /** Undefined: it declares no such attribute. */

@@ -43,12 +43,11 @@ export class ByteWriter {
 
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  #view: DataView | undefined;
   #at = 0;
 
   constructor(bytes: Uint8Array, at = 0) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#at = at;
   }
 
@@ -74,12 +73,17 @@ export class ByteReader {
     }
   }
 
+  skipDouble(): void {
+    this.#at += 8;
+  }
+
   int(): number {
     const value = this.uint();
     return value % 2 === 1 ? -(value + 1) / 2 : value / 2;
   }
 
   double(): number {
+    this.#view ??= new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
     const value = this.#view.getFloat64(this.#at, true);
     this.#at += 8;
     return value;

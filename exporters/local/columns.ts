@@ -65,10 +65,16 @@ export const ID = "wirespan.connection.id";
 /** In the notation of Number.prototype.toString(16). */
 const HEXADECIMAL = /^(0|[1-9a-f][0-9a-f]{0,13})$/;
 
-/** An array of the type that holds an attribute's values. */
-export function valuesOf(key: string, type: AttributeType, length: number): Values {
-  if (type === "int" || type === "double" || key === ID) return new Float64Array(length);
-  return type === "boolean" ? new Uint8Array(length) : new Uint32Array(length);
+interface ValuesType {
+  new (length: number): Values;
+  new (buffer: ArrayBufferLike, at: number, length: number): Values;
+  readonly BYTES_PER_ELEMENT: number;
+}
+
+/** The type of the array that holds an attribute's values. */
+export function valuesOf(key: string, type: AttributeType): ValuesType {
+  if (type === "int" || type === "double" || key === ID) return Float64Array;
+  return type === "boolean" ? Uint8Array : Uint32Array;
 }
 
 /** The parts of a row that are not attributes. */
@@ -139,7 +145,7 @@ export class RowBuilder implements Rows {
     this.error = new Uint32Array(capacity);
     this.linkCount = new Uint8Array(capacity);
     this.columns = Object.entries(attributes).map(([key, { type }]) => {
-      return { key, type, values: valuesOf(key, type, capacity) };
+      return { key, type, values: new (valuesOf(key, type))(capacity) };
     });
     this.values = this.columns.map(({ values }) => values);
   }

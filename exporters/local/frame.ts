@@ -178,11 +178,7 @@ export function rowsOf({ n, links, words }: RowsHead, attributes: AttributeSpecs
     error: reader.next(Uint32Array, n),
     linkCount: reader.next(Uint8Array, n),
     links: reader.next(Uint8Array, links - (links % LINK)),
-    values: Object.entries(attributes).map(([key, { type }]) => {
-      const array = valuesOf(key, type, 0);
-      if (array instanceof Float64Array) return reader.next(Float64Array, n);
-      return array instanceof Uint8Array ? reader.next(Uint8Array, n) : reader.next(Uint32Array, n);
-    }),
+    values: Object.entries(attributes).map(([key, { type }]) => reader.next(valuesOf(key, type), n)),
   };
 }
 

@@ -1,6 +1,6 @@
 // The responses of the paths of /api/v1. Tests: store/http/server.test.ts, store/query/queries.test.ts.
 import type { Agent, AgentState, AgentSummary } from "../agent-answers.ts";
-import type { Finding, Heat, Listeners, Meta, Living as Open, Trace, TraceRow } from "../answers.ts";
+import type { Finding, Heat, Listeners, Meta, Living as Open, Trace, TraceRow, Vitals } from "../answers.ts";
 import type { Database } from "../database.ts";
 import { RULES } from "../findings/finding.ts";
 import type { Findings } from "../findings/findings.ts";
@@ -22,7 +22,7 @@ import { term } from "../query/term.ts";
 import { NODE_KINDS, topology } from "../query/topology.ts";
 import { eventsBefore, traceOf } from "../query/trace.ts";
 import { traceRow } from "../query/trace-row.ts";
-import { LINE, VITAL_METRICS, vitalLines, vitals } from "../query/vitals.ts";
+import { LINE, steps, VITAL_METRICS, vitalLines, vitals } from "../query/vitals.ts";
 import { HISTOGRAMS, type Measured } from "../sums/edge.ts";
 import { BadRequest, Parameters } from "./parameters.ts";
 
@@ -60,6 +60,8 @@ export class Api {
   readonly #edges: Edges;
   readonly #series: SeriesQuery;
   readonly #routes: Readonly<Record<string, Route>>;
+  /** The last vitals of the time before an interval. */
+  #before: { readonly key: string; readonly vitals: Vitals } | undefined;
 
   constructor(store: Store) {
     this.#store = store;
@@ -201,7 +203,7 @@ export class Api {
     const { all, seconds } = await this.#windows(parameters, progress);
     const histogram = ({ begin, sums }: EdgeWindow) => ({
       begin,
-      histogram: sums.histograms[of as Measured],
+      histogram: sums.histogram(of as Measured),
     });
     const drawn = (some: readonly EdgeWindow[]) => heat(some.map(histogram), seconds, interval);
     const by = parameters.oneOf("by", ["", ...SPLIT], "");
@@ -244,11 +246,18 @@ export class Api {
     // Metrics of the host are of no service or peer.
     const host = (of: Interval) =>
       filter.text === "" ? this.#series.between(of, now, VITAL_METRICS, LINE) : undefined;
-    const [all, metrics] = [await windows(interval), host(interval)];
+    const [all, metrics] = [steps(await windows(interval), interval), host(interval)];
+    // The same as long as no window enters or leaves it.
+    const key = [before.from, before.to].map((time) => Math.floor(time / 1e7)).join() + filter.text;
+    let earlier = this.#before?.key === key ? this.#before.vitals : undefined;
+    if (earlier === undefined) {
+      earlier = vitals(steps(await windows(before), before), before, host(before));
+      if (!progress.partial) this.#before = { key, vitals: earlier };
+    }
     return {
       now: vitals(all, interval, metrics),
       lines: vitalLines(all, interval, metrics),
-      before: vitals(await windows(before), before, host(before)),
+      before: earlier,
     };
   }
 
@@ -316,7 +325,7 @@ export class Api {
       const { all } = await this.#edges.between(interval, filter, progress, this.#store.now(), 60);
       for (const [key, of, took] of measured) {
         const histogram = new Histogram();
-        for (const { sums } of all) histogram.merge(sums.histograms[of]);
+        for (const { sums } of all) histogram.merge(sums.histogram(of));
         const rank = histogram.count >= 10 ? histogram.rank(took) : undefined;
         if (rank !== undefined) ranks[key] = rank;
       }

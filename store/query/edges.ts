@@ -2,8 +2,8 @@
 
 import type { Rows } from "../../exporters/local/columns.ts";
 import { Measures } from "../measure.ts";
-import { type Edge, keyOf, Sums } from "../sums/edge.ts";
-import { type Kept, LEVELS, type Windows } from "../sums/windows.ts";
+import { type Edge, keyOf, type Summed, Sums } from "../sums/edge.ts";
+import { LEVELS, type Windows } from "../sums/windows.ts";
 import type { Filter, Subject } from "./filter.ts";
 import type { Resources } from "./resources.ts";
 import type { Interval, Progress, Scan, Slice } from "./scan.ts";
@@ -13,24 +13,7 @@ export interface EdgeWindow {
   /** Seconds since the epoch. */
   readonly begin: number;
   readonly edge: Edge;
-  /** Created on demand: there may be a hundred thousand of them. */
-  readonly sums: Sums;
-}
-
-class Stored implements EdgeWindow {
-  readonly begin: number;
-  readonly edge: Edge;
-  readonly #sums: Kept;
-
-  constructor(begin: number, edge: Edge, sums: Kept) {
-    this.begin = begin;
-    this.edge = edge;
-    this.#sums = sums;
-  }
-
-  get sums(): Sums {
-    return this.#sums instanceof Sums ? this.#sums : this.#sums.read();
-  }
+  readonly sums: Summed;
 }
 
 export interface EdgeWindows {
@@ -79,7 +62,7 @@ export class Edges {
     for (const [begin, window] of this.#windows.between(level, from, to)) {
       for (const [id, sums] of window) {
         const edge = this.#windows.edge(id);
-        if (filter.matches(this.#subject(edge))) all.push(new Stored(begin, edge, sums));
+        if (filter.matches(this.#subject(edge))) all.push({ begin, edge, sums });
       }
       if (!(await progress.goOn(0, 1))) break;
     }
@@ -105,7 +88,7 @@ export class Edges {
     seconds: number,
     ownerOf: OwnerOf = ({ rows }, row) => rows.resource[row]!,
   ): Promise<EdgeWindow[]> {
-    const windows = new Map<string, EdgeWindow>();
+    const windows = new Map<string, EdgeWindow & { readonly sums: Sums }>();
     const measures = new WeakMap<Rows, Measures>();
     await this.#scan.rows(SPANS, interval, filter, progress, (slice, i) => {
       const { signal, rows } = slice;
@@ -147,9 +130,12 @@ export function totals(windows: readonly EdgeWindow[]): Map<string, EdgeSums> {
   const byEdge = new Map<string, EdgeSums>();
   for (const { edge, sums } of windows) {
     const key = keyOf(edge);
-    const total = byEdge.get(key);
-    if (total) total.sums.merge(sums);
-    else byEdge.set(key, { edge, sums: sums.copy() });
+    let total = byEdge.get(key);
+    if (total === undefined) {
+      total = { edge, sums: new Sums() };
+      byEdge.set(key, total);
+    }
+    sums.addTo(total.sums);
   }
   return byEdge;
 }

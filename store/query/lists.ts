@@ -32,7 +32,7 @@ export async function list(
   after: number,
   progress: Progress,
 ): Promise<List> {
-  const found: { key: number; slice: Slice; row: number }[] = [];
+  const found: { key: number; row: ListRow }[] = [];
   const limit = after + MOST + 1;
   let total = 0;
   let least = Number.NEGATIVE_INFINITY;
@@ -40,7 +40,7 @@ export async function list(
     total++;
     const key = keyOf(slice, row, order);
     if (found.length >= limit && key <= least) return;
-    found.push({ key, slice, row });
+    found.push({ key, row: rowOf(scan, slice, row) });
     // Sorted occasionally: cheaper than a heap, and also bounded.
     if (found.length >= 4 * limit) {
       found.sort((a, b) => b.key - a.key);
@@ -49,7 +49,7 @@ export async function list(
     }
   });
   found.sort((a, b) => b.key - a.key);
-  const rows = found.slice(after, after + MOST).map(({ slice, row }) => rowOf(scan, slice, row));
+  const rows = found.slice(after, after + MOST).map(({ row }) => row);
   return { total, rows, ...(found.length > after + MOST && { next: after + MOST }) };
 }
 

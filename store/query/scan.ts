@@ -2,7 +2,7 @@
 // store/query/queries.test.ts.
 import { LINK, type Rows } from "../../exporters/local/columns.ts";
 import type { TraceRow } from "../answers.ts";
-import { decodeChunk } from "../chunk.ts";
+import { Workspace } from "../chunk.ts";
 import type { Class, Database } from "../database.ts";
 import type { Ingest } from "../ingest.ts";
 import type { Signal } from "../signal.ts";
@@ -61,6 +61,8 @@ export class Scan {
   readonly #db: Database;
   readonly #ingest: Ingest;
   readonly resources: Resources;
+  /** Not in use. */
+  #workspace: Workspace | undefined;
 
   constructor(db: Database, ingest: Ingest, resources: Resources) {
     this.#db = db;
@@ -76,12 +78,32 @@ export class Scan {
     return this.#ingest.signals;
   }
 
-  /** The rows of a signal that may have ended in the interval: the newest slices first. */
+  /**
+   * The rows of signals that may have ended in the interval: the newest slices first. Those of a slice are valid until
+   * the next one.
+   */
   async *slices(
     names: readonly string[],
     { from, to }: Interval,
     progress: Progress,
     only?: Class,
+  ): AsyncGenerator<Slice> {
+    const workspace = this.#workspace ?? new Workspace();
+    this.#workspace = undefined;
+    try {
+      yield* this.#slices(names, { from, to }, progress, only, workspace);
+    } finally {
+      workspace.clear();
+      this.#workspace = workspace;
+    }
+  }
+
+  async *#slices(
+    names: readonly string[],
+    { from, to }: Interval,
+    progress: Progress,
+    only: Class | undefined,
+    workspace: Workspace,
   ): AsyncGenerator<Slice> {
     for (const signal of this.#ingest.signals) {
       if (!names.includes(signal.name)) continue;
@@ -93,11 +115,11 @@ export class Scan {
         if (!(await progress.goOn(rows.n, oneIn))) return;
       }
       for (const { id } of written) {
-        const chunk = this.#db.chunk(id);
+        workspace.clear();
+        const chunk = signal.chunk(this.#db, id, workspace);
         if (chunk === undefined) continue;
-        const rows = decodeChunk(signal.declaration.attributes, chunk.n, chunk.head, chunk.data);
-        yield { signal, rows, class: chunk.class, oneIn: chunk.oneIn };
-        if (!(await progress.goOn(rows.n, chunk.oneIn))) return;
+        yield { signal, ...chunk };
+        if (!(await progress.goOn(chunk.rows.n, chunk.oneIn))) return;
       }
     }
   }

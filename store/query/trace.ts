@@ -1,7 +1,7 @@
 // Everything stored about one trace, and about one connection. Tests: store/query/queries.test.ts.
 import { ID, IDS, LINK, type Rows } from "../../exporters/local/columns.ts";
 import type { TraceRow } from "../answers.ts";
-import { decodeChunk, mayHold } from "../chunk.ts";
+import { mayHold, Workspace } from "../chunk.ts";
 import type { Database } from "../database.ts";
 import { unhex } from "../hex.ts";
 import type { Ingest } from "../ingest.ts";
@@ -23,6 +23,7 @@ export function traceOf(
   const wanted = unhex(id, 16);
   if (wanted === undefined) return undefined;
   const found: TraceRow[] = [];
+  const workspace = new Workspace();
   for (const signal of ingest.signals) {
     const take = (rows: Rows) => {
       let linksAt = 0;
@@ -34,8 +35,9 @@ export function traceOf(
     };
     for (const open of ingest.openChunks) if (open.signal === signal) take(open.rows);
     for (const chunkId of db.chunksOfTrace(signal.id, (ids) => mayHold(ids, wanted))) {
-      const chunk = db.chunk(chunkId);
-      if (chunk) take(decodeChunk(signal.declaration.attributes, chunk.n, chunk.head, chunk.data));
+      const chunk = signal.chunk(db, chunkId, workspace);
+      if (chunk) take(chunk.rows);
+      workspace.clear();
     }
   }
   return found.sort((a, b) => a.start - b.start);

@@ -41,13 +41,35 @@ function hostLine(
   return line.map((value, i) => value / Math.max(1, seconds[i]!));
 }
 
+/** The sums of an interval, in as many steps as a sparkline has values. */
+export interface Steps {
+  /** Seconds. */
+  readonly step: number;
+  /** When the first window begins, seconds. */
+  readonly first: number;
+  readonly parts: readonly Sums[];
+}
+
+export function steps({ all, seconds }: EdgeWindows, interval: Interval): Steps {
+  const { t0, step, bars } = grid(interval, seconds, LINE);
+  const parts = Array.from({ length: bars }, () => new Sums());
+  let first = Number.POSITIVE_INFINITY;
+  for (const { begin, sums } of all) {
+    sums.addTo(parts[Math.min(bars - 1, Math.max(0, Math.floor((begin - t0) / step)))]!);
+    first = Math.min(first, begin);
+  }
+  return { step, parts, first: all.length > 0 ? first : 0 };
+}
+
 /** The vitals of an interval; undefined: nothing was measured. `host`: of its metrics, unless they are filtered out. */
-export function vitals({ all }: EdgeWindows, interval: Interval, host: SeriesOfInterval | undefined): Vitals {
+export function vitals(
+  { parts, first }: Steps,
+  interval: Interval,
+  host: SeriesOfInterval | undefined,
+): Vitals {
   const sum = new Sums();
-  for (const { sums } of all) sum.merge(sums);
+  for (const part of parts) sum.merge(part);
   // Shortly after a start there is less than was requested.
-  const begins = all.map(({ begin }) => begin);
-  const first = begins.length > 0 ? Math.min(...begins) : 0;
   const seconds = Math.max(1, interval.to / 1e6 - Math.max(first, interval.from / 1e6));
   const { connect, rtt, queue } = sum.histograms;
   const attempts = sum.get("connects");
@@ -70,14 +92,10 @@ export function vitals({ all }: EdgeWindows, interval: Interval, host: SeriesOfI
 
 /** The vitals over time: as many values of each as a sparkline shows. */
 export function vitalLines(
-  { all, seconds }: EdgeWindows,
+  { parts, step }: Steps,
   interval: Interval,
   host: SeriesOfInterval | undefined,
 ): VitalLines {
-  const { t0, step, bars } = grid(interval, seconds, LINE);
-  const parts = Array.from({ length: bars }, () => new Sums());
-  for (const { begin, sums } of all)
-    parts[Math.min(bars - 1, Math.max(0, Math.floor((begin - t0) / step)))]!.merge(sums);
   const share = (part: number, whole: number) => (whole > 0 ? part / whole : 0);
   const each = (of: (sums: Sums) => number) => parts.map(of);
   return {

@@ -59,8 +59,16 @@ const CAUSES = [
 
 const INDEX = Object.fromEntries(COUNTS.map((count, i) => [count, i])) as Readonly<Record<Count, number>>;
 
-export class Sums {
-  readonly counts = new Float64Array(COUNTS.length);
+/** Sums that may be in the file's format: reading a part of them is cheaper. */
+export interface Summed {
+  get(count: Count): number;
+  histogram(of: Measured): Histogram;
+  addTo(total: Sums): void;
+}
+
+export class Sums implements Summed {
+  /** Not a typed array: V8 allocates those outside of its heap. */
+  readonly counts = COUNTS.map(() => 0);
   /** Failed attempts by cause. */
   readonly causes = new Map<string, number>();
   readonly histograms: Readonly<Record<Measured, Histogram>> = {
@@ -73,6 +81,14 @@ export class Sums {
 
   get(count: Count): number {
     return this.counts[INDEX[count]]!;
+  }
+
+  histogram(of: Measured): Histogram {
+    return this.histograms[of];
+  }
+
+  addTo(total: Sums): void {
+    total.merge(this);
   }
 
   /** `value`: NaN and undefined are not counted. */
@@ -91,12 +107,6 @@ export class Sums {
     for (const name of HISTOGRAMS) this.histograms[name].merge(other.histograms[name]);
   }
 
-  copy(): Sums {
-    const same = new Sums();
-    same.merge(this);
-    return same;
-  }
-
   write(to: ByteWriter): void {
     for (const count of this.counts) to.uint(count);
     to.uint(this.causes.size);
@@ -105,6 +115,22 @@ export class Sums {
       to.uint(count);
     }
     for (const name of HISTOGRAMS) this.histograms[name].write(to);
+  }
+
+  /** One of the counts that `write` wrote. */
+  static get(from: ByteReader, count: Count): number {
+    for (let i = 0; i < INDEX[count]; i++) from.uint();
+    return from.uint();
+  }
+
+  /** One of the histograms that `write` wrote. */
+  static histogram(from: ByteReader, of: Measured): Histogram {
+    for (let i = 0; i < COUNTS.length; i++) from.uint();
+    for (let left = 2 * from.uint(); left > 0; left--) from.uint();
+    for (let i = 0; i < HISTOGRAMS.indexOf(of); i++) Histogram.skip(from);
+    const histogram = new Histogram();
+    histogram.mergeFrom(from);
+    return histogram;
   }
 
   /** Skips what `write` wrote. */

@@ -1,7 +1,8 @@
 // Sums by edge in windows of 10 seconds for two hours and of a minute for a day. Tests: store/sums/windows.test.ts.
 import type { Database } from "../database.ts";
+import type { Histogram } from "../histogram.ts";
 import { ByteReader, ByteWriter } from "../varint.ts";
-import { type Edge, keyOf, OTHER, Sums } from "./edge.ts";
+import { type Count, type Edge, keyOf, type Measured, OTHER, type Summed, Sums } from "./edge.ts";
 
 /** Length of a window and how long it is kept, seconds; the finest first. */
 export const LEVELS = [
@@ -105,7 +106,7 @@ export class Windows {
     level: number,
     from: number,
     to: number,
-  ): Generator<readonly [begin: number, window: Iterable<readonly [edge: number, sums: Kept]>]> {
+  ): Generator<readonly [begin: number, window: Iterable<readonly [edge: number, sums: Summed]>]> {
     const open = this.#open[level]!;
     const { seconds } = LEVELS[level]!;
     const first = Math.floor(from / seconds) * seconds;
@@ -160,7 +161,7 @@ function encode(window: Window): Uint8Array {
 }
 
 /** Sums in the file's format. */
-export class StoredSums {
+class StoredSums implements Summed {
   readonly #data: Uint8Array;
   readonly #at: number;
 
@@ -169,14 +170,22 @@ export class StoredSums {
     this.#at = at;
   }
 
-  read(): Sums {
-    const sums = new Sums();
-    sums.mergeFrom(new ByteReader(this.#data, this.#at));
-    return sums;
+  get(count: Count): number {
+    return Sums.get(this.#reader, count);
+  }
+
+  histogram(of: Measured): Histogram {
+    return Sums.histogram(this.#reader, of);
+  }
+
+  addTo(total: Sums): void {
+    total.mergeFrom(this.#reader);
+  }
+
+  get #reader(): ByteReader {
+    return new ByteReader(this.#data, this.#at);
   }
 }
-
-export type Kept = Sums | StoredSums;
 
 function* entries(data: Uint8Array): Generator<readonly [edge: number, sums: StoredSums]> {
   const from = new ByteReader(data);
@@ -188,5 +197,11 @@ function* entries(data: Uint8Array): Generator<readonly [edge: number, sums: Sto
 }
 
 function decode(data: Uint8Array): Window {
-  return new Map([...entries(data)].map(([id, stored]) => [id, stored.read()]));
+  const window: Window = new Map();
+  for (const [id, stored] of entries(data)) {
+    const sums = new Sums();
+    stored.addTo(sums);
+    window.set(id, sums);
+  }
+  return window;
 }
