@@ -78,12 +78,12 @@ describe("an anonymised recording", () => {
     return (await api.answer(name, new URLSearchParams(query))).body as T;
   };
 
-  it("contains no name and no address, neither compressed nor in free pages", () => {
+  it("contains no name and no address, neither compressed nor in free pages", async () => {
     using store = filled();
     const file = join(store.folder, "anonymous.db");
-    record(store.file, file, 1800, { anonymise: true });
+    await record(store.file, file, 1800, { anonymise: true });
     const plain = join(store.folder, "plain.db");
-    record(store.file, plain, 1800);
+    await record(store.file, plain, 1800);
     const texts = (of: string) => {
       const db = new Database(of, 0, true);
       const chunks = db
@@ -100,7 +100,7 @@ describe("an anonymised recording", () => {
   it("shows the same numbers, and the same name for the same thing on every screen", async () => {
     using store = filled();
     const file = join(store.folder, "anonymous.db");
-    record(store.file, file, 1800, { anonymise: true });
+    await record(store.file, file, 1800, { anonymise: true });
     using recording = openRecording(file);
     const api = new Api(recording);
     const { edges } = await ask<Topology>(api, "topology?last=600");

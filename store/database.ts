@@ -1,5 +1,4 @@
 // The file: SQLite with a size limit. Tests: store/database.test.ts.
-import { closeSync, openSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { prepare, requireSchema, SCHEMA } from "./file.ts";
 
@@ -7,7 +6,8 @@ import { prepare, requireSchema, SCHEMA } from "./file.ts";
 export const CLASSES = ["calm", "notable", "application"] as const;
 export type Class = (typeof CLASSES)[number];
 
-const PAGE = 8192;
+/** Bytes. */
+export const PAGE = 8192;
 
 /** The level of sums and points that reaches back furthest. */
 const COARSEST = 1;
@@ -27,12 +27,12 @@ const CHUNKS = CLASSES.reduce((sum, one) => sum + SHARE[one], 0);
 export const LONGEST_TEXT = 65_536;
 
 /** Maximum bytes of a value in a recording: more than any chunk, or window of sums, has. */
-const LONGEST_VALUE = 64 * 1024 ** 2;
+export const LONGEST_VALUE = 64 * 1024 ** 2;
 
 /** Bytes of a chunk. */
 const SIZE = "octet_length(data) + octet_length(ids) + octet_length(head)";
 
-const TABLES = `
+export const TABLES = `
 CREATE TABLE IF NOT EXISTS meta (k TEXT PRIMARY KEY, v TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS resource (id INTEGER PRIMARY KEY, attributes TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS signal (id INTEGER PRIMARY KEY, declaration TEXT NOT NULL UNIQUE);
@@ -324,13 +324,6 @@ export class Database {
     this.#db.exec(
       "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA temp_store = FILE; VACUUM; PRAGMA journal_mode = DELETE;",
     );
-  }
-
-  /** A copy for a recording. Throws if `file` exists or cannot be written. */
-  copyTo(file: string): void {
-    // SQLite accepts an empty file, and would create one that others can read.
-    closeSync(openSync(file, "wx", 0o600));
-    this.run("VACUUM INTO ?", file);
   }
 
   close(): void {

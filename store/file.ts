@@ -2,6 +2,9 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, renameSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 
+/** SQLITE_FULL: the disk is, or the file has reached its limit. */
+export const FULL = 13;
+
 /** Version of the tables; a file with another version is moved aside. */
 export const SCHEMA = "6";
 

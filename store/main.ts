@@ -6,7 +6,9 @@ import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { FrameReader } from "../exporters/local/frame.ts";
 import type { Report, StoreOptions } from "../exporters/local/store-process.ts";
+import { Copier } from "./copier.ts";
 import { Database } from "./database.ts";
+import { FULL } from "./file.ts";
 import { Findings } from "./findings/findings.ts";
 import { Rhythm } from "./findings/rhythm.ts";
 import { Receiver } from "./http/receive.ts";
@@ -16,9 +18,6 @@ import { Living } from "./living.ts";
 import { Resources } from "./query/resources.ts";
 import { Scan } from "./query/scan.ts";
 import { dropPrivileges } from "./rights.ts";
-
-/** SQLITE_FULL. */
-const FULL = 13;
 
 function report(what: Report): void {
   writeSync(3, `${JSON.stringify(what)}\n`);
@@ -115,12 +114,13 @@ async function serve(options: StoreOptions, db: Database): Promise<void> {
   const living = new Living(report);
   const now = () => Date.now() / 1000;
   const server = new PageServer(
-    { db, ingest, scan, findings, living, about: () => about, isRecording: false, now },
+    { db, copier: () => copier, ingest, scan, findings, living, about: () => about, isRecording: false, now },
     { users, token, isOpen },
     options.receive ? new Receiver(db, ingest, options.receiveFrom) : undefined,
   );
   const url = await listen(server, address);
-  // Neither the file nor the address is opened again.
+  const copier = new Copier(options.file, `${options.file}.save`, true);
+  // No file is opened again, nor the address.
   dropPrivileges(options.file);
   report({ ready: { url } });
 

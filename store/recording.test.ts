@@ -25,7 +25,7 @@ describe("a recording", () => {
   it("contains what ended in its time range, is accessible only to its owner, and never changes", async () => {
     using store = filled();
     const file = join(store.folder, "recording.db");
-    record(store.file, file, 1800);
+    await record(store.file, file, 1800);
     assert.equal(statSync(file).mode & 0o777, 0o600);
     const { mtimeMs } = statSync(file);
     using recording = openRecording(file);
@@ -54,7 +54,7 @@ describe("a recording", () => {
     store.ingest.application(signal, rows, NOW * 1000);
     store.ingest.commit(NOW);
     const file = join(store.folder, "recording.db");
-    record(store.file, file, 1800);
+    await record(store.file, file, 1800);
     using recording = openRecording(file);
     const { body } = await new Api(recording).answer("connections", new URLSearchParams("last=7200"));
     assert.equal((body as { total: number }).total, 3);
@@ -74,7 +74,7 @@ describe("a recording", () => {
     }
     const file = join(store.folder, "small.db");
     const most = 1024 ** 2;
-    record(store.file, file, 7200, { most });
+    await record(store.file, file, 7200, { most });
     const { size } = statSync(file);
     assert.ok(size <= most && size > most / 2, `${size} bytes`);
     using recording = openRecording(file);
@@ -84,26 +84,26 @@ describe("a recording", () => {
     assert.ok(rows[0]!.start > NOW - 90, "the newest are there");
   });
 
-  it("does not overwrite an existing file", () => {
+  it("does not overwrite an existing file", async () => {
     using store = filled();
     const file = join(store.folder, "taken");
     writeFileSync(file, "mine");
-    assert.throws(() => record(store.file, file, 60), /EEXIST/);
+    await assert.rejects(record(store.file, file, 60), /EEXIST/);
   });
 
   it("is rejected if it is damaged, and so is a chunk with more rows than it contains", async () => {
     using store = filled();
-    const damage = (name: string, sql: string) => {
+    const damage = async (name: string, sql: string) => {
       const file = join(store.folder, name);
-      record(store.file, file, 1800);
+      await record(store.file, file, 1800);
       const db = new DatabaseSync(file);
       db.exec(sql);
       db.close();
       return file;
     };
-    const file = damage("findings", "INSERT INTO finding (since, finding) VALUES (1, '{')");
+    const file = await damage("findings", "INSERT INTO finding (since, finding) VALUES (1, '{')");
     assert.throws(() => openRecording(file), /^Error: it is damaged: /);
-    using recording = openRecording(damage("rows", "UPDATE chunk SET n = 1000000"));
+    using recording = openRecording(await damage("rows", "UPDATE chunk SET n = 1000000"));
     const { status, body } = await new Api(recording).answer("connections", new URLSearchParams("last=7200"));
     assert.deepEqual([status, body], [500, { error: "a chunk has fewer rows than it says" }]);
   });
@@ -111,7 +111,7 @@ describe("a recording", () => {
   it("is opened without reading texts larger than those that agents write", async () => {
     using store = filled();
     const file = join(store.folder, "large.db");
-    record(store.file, file, 1800);
+    await record(store.file, file, 1800);
     const db = new DatabaseSync(file);
     const megabytes = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 30)";
     const text = "n || hex(zeroblob(500000))";

@@ -1,5 +1,9 @@
 // A read-only file: what was stored by an agent, viewable later and on any host. Tests: store/recording.test.ts.
+import { randomUUID } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { anonymise } from "./anonymise.ts";
+import { Copier } from "./copier.ts";
 import { Database, LONGEST_TEXT } from "./database.ts";
 import { type Raised, urgency } from "./findings/findings.ts";
 import type { Store } from "./http/api.ts";
@@ -7,7 +11,7 @@ import { Ingest } from "./ingest.ts";
 import { Resources } from "./query/resources.ts";
 import { Scan } from "./query/scan.ts";
 
-/** Maximum bytes of a recording by default. */
+/** Maximum bytes of an anonymised recording by default. */
 const UNBOUNDED = 64 * 1024 ** 3;
 
 /** The newest ones. Numbers and lengths are read first, because texts that are not shown may be as large as the file. */
@@ -22,42 +26,24 @@ export interface RecordOptions {
   readonly anonymise?: boolean | undefined;
 }
 
-/** Seconds since the epoch. */
-interface Times {
-  readonly from: number;
-  readonly to: number;
-}
-
-/** Keeps in a copy what ended in a time, with the sums of that time. */
-function trim(
-  file: string,
-  times: (end: number) => Times,
-  { most = UNBOUNDED, anonymise: hides }: RecordOptions = {},
-): void {
-  const db = new Database(file, UNBOUNDED);
-  const { from, to } = times(endOf(db));
-  db.run("DELETE FROM chunk WHERE t1 < ? OR t0 > ?", from * 1e6, to * 1e6);
-  for (const table of ["sum", "point"]) db.run(`DELETE FROM ${table} WHERE t < ? OR t > ?`, from - 60, to);
-  db.close();
-  const rest = new Database(file, most);
-  rest.fit();
-  if (hides) anonymise(rest);
-  rest.compact();
-  rest.close();
-}
-
 /** Copies the database of a running agent, without what is older than `last` seconds. Throws if `to` exists. */
-export function record(from: string, to: string, last: number, options: RecordOptions = {}): void {
+export async function record(
+  from: string,
+  to: string,
+  last: number,
+  { most, anonymise: hides }: RecordOptions = {},
+): Promise<void> {
   const db = new Database(from, 0, true);
-  db.copyTo(to);
+  const end = endOf(db);
   db.close();
-  trim(to, (end) => ({ from: end - last, to: Number.MAX_SAFE_INTEGER / 1e6 }), options);
-}
-
-/** Copies what ended in a time from an open database. Throws if `to` exists or cannot be written. */
-export function recordTimes(db: Database, to: string, times: Times): void {
-  db.copyTo(to);
-  trim(to, () => times);
+  using copier = new Copier(from, to);
+  await copier.copy({ from: end - last, to: Number.MAX_SAFE_INTEGER / 1e6 });
+  if (most === undefined && !hides) return;
+  const copy = new Database(to, most ?? UNBOUNDED);
+  copy.fit();
+  if (hides) anonymise(copy);
+  copy.compact();
+  copy.close();
 }
 
 /** Seconds since the epoch; not from applications' spans, which may have any time. */
@@ -87,6 +73,7 @@ function shown(db: Database): Store & Disposable {
     .sort((a, b) => urgency(b) - urgency(a));
   return {
     db,
+    copier: () => new Copier(db.file, join(tmpdir(), `wirespan-recording-${randomUUID()}`), true),
     ingest,
     scan: new Scan(db, ingest, new Resources(db)),
     findings: { raised },

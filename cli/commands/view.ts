@@ -144,7 +144,7 @@ export function addView(program: Command): void {
       if (wait !== undefined) await sleep(wait);
       const { record } = await import("../../store/recording.ts");
       try {
-        record(database, file, (wait ?? last) / 1000, { most: bytes, anonymise: flags.anonymise });
+        await record(database, file, (wait ?? last) / 1000, { most: bytes, anonymise: flags.anonymise });
       } catch (cause) {
         rmSync(file, { force: true });
         throw new WirespanError(

@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  statfsSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -291,6 +292,43 @@ describe("the exporter that feeds the page", () => {
       balanced();
       assert.equal(exporter.counts("span").acknowledged, before + 10);
       await exporter.shutdown(5000);
+    } finally {
+      await exporter.shutdown(5000);
+      await output("umount", [disk]);
+    }
+  });
+
+  it("reports that there is no room for a recording, and stores on", async function () {
+    needsRoot(this);
+    const disk = join(folder, "disk");
+    mkdirSync(disk, { mode: 0o755 });
+    await output("mount", ["-t", "tmpfs", "-o", "size=6m,mode=755", "wirespan-test", disk]);
+    try {
+      await start({ file: join(disk, "viewer.db") });
+      for (let i = 0; i < 5; i++) {
+        give(10_000, 10_000 * i);
+        await exporter.flush(5000);
+      }
+      const save = () => fetch(new URL("/api/v1/recording?last=600", exporter.url));
+      const saved = await save();
+      assert.equal(saved.status, 200);
+      const { byteLength } = await saved.arrayBuffer();
+      const { bavail, bsize } = statfsSync(disk);
+      writeFileSync(join(disk, "others"), new Uint8Array(bavail * bsize - byteLength / 2));
+      const refused = await save();
+      const { error } = (await refused.json()) as { error: string };
+      assert.deepEqual(
+        [refused.status, error],
+        [507, `there is no room for a recording next to ${disk}/viewer.db; choose a shorter range`],
+      );
+      give(10, 50_000);
+      await exporter.flush(5000);
+      assert.equal(exporter.counts("span").acknowledged, 50_010);
+      assert.deepEqual(warnings, []);
+      rmSync(join(disk, "others"));
+      const again = await save();
+      assert.equal(again.status, 200);
+      assert.ok((await again.arrayBuffer()).byteLength >= byteLength);
     } finally {
       await exporter.shutdown(5000);
       await output("umount", [disk]);

@@ -1,6 +1,7 @@
 // The responses of the paths of /api/v1. Tests: store/http/server.test.ts, store/query/queries.test.ts.
 import type { Agent, AgentState, AgentSummary } from "../agent-answers.ts";
 import type { Finding, Heat, Listeners, Meta, Living as Open, Trace, TraceRow, Vitals } from "../answers.ts";
+import type { Copier } from "../copier.ts";
 import type { Database } from "../database.ts";
 import { RULES } from "../findings/finding.ts";
 import type { Findings } from "../findings/findings.ts";
@@ -28,6 +29,8 @@ import { BadRequest, Parameters } from "./parameters.ts";
 
 export interface Store {
   readonly db: Database;
+  /** Makes recordings. */
+  copier(): Copier;
   readonly ingest: Ingest;
   readonly scan: Scan;
   readonly findings: Pick<Findings, "raised">;

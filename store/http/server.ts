@@ -1,17 +1,17 @@
 // The page and its data over HTTP. Tests: store/http/server.test.ts.
 import { createHash } from "node:crypto";
-import { createReadStream, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { createReadStream, readFileSync } from "node:fs";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer as createListener, type Server as Listener, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { LINK } from "../../exporters/local/columns.ts";
 import type { TraceRow } from "../answers.ts";
+import type { Copier } from "../copier.ts";
+import { FULL } from "../file.ts";
 import { FilterError } from "../query/filter.ts";
 import { Progress } from "../query/scan.ts";
 import { traceRow } from "../query/trace-row.ts";
-import { recordTimes } from "../recording.ts";
 import { Api, FILTERED, type Store } from "./api.ts";
 import { otlpLines } from "./export.ts";
 import { Guard, type GuardOptions, type Refusal } from "./guard.ts";
@@ -53,6 +53,7 @@ export class PageServer {
   /** Connections of admitted clients, whose answers have no time limit. */
   readonly #lasting = new WeakSet<Socket>();
   #running = 0;
+  #copier: Copier | undefined;
   #isRecording = false;
 
   constructor(store: Store, options: GuardOptions, receiver?: Receiver) {
@@ -197,26 +198,30 @@ export class PageServer {
     }
   }
 
-  /** A file for `wirespan view`. It is made in the directory for temporary files, one at a time. */
+  /** A file for `wirespan view`; one at a time. */
   async #recording(response: ServerResponse, query: URLSearchParams): Promise<void> {
     const asked = this.#parameters(response, query, ["from", "to", "last"]);
     if (asked === undefined) return;
     if (this.#isRecording) return refuse(response, { status: 429, text: "another recording is being made" });
     this.#isRecording = true;
     const { from, to } = asked.interval;
-    const folder = mkdtempSync(join(tmpdir(), "wirespan-recording-"));
     try {
-      const file = join(folder, "recording.db");
-      recordTimes(this.#store.db, file, { from: from / 1e6, to: to / 1e6 });
+      this.#copier ??= this.#store.copier();
+      const { fd, size } = await this.#copier.copy({ from: from / 1e6, to: to / 1e6 });
       response.writeHead(200, {
         "content-type": "application/vnd.sqlite3",
         "content-disposition": 'attachment; filename="wirespan.db"',
-        "content-length": statSync(file).size,
+        "content-length": size,
       });
       // A client that goes away has read enough.
-      await pipeline(createReadStream(file), response).catch(() => {});
+      const content = createReadStream("", { fd, autoClose: false, start: 0 });
+      await pipeline(content, response).catch(() => {});
+      this.#copier.clear();
+    } catch (error) {
+      if ((error as { errcode?: number }).errcode !== FULL) throw error;
+      const text = `there is no room for a recording next to ${this.#store.db.file}; choose a shorter range`;
+      refuse(response, { status: 507, text });
     } finally {
-      rmSync(folder, { recursive: true });
       this.#isRecording = false;
     }
   }

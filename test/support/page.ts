@@ -10,6 +10,7 @@ import tcpaccept from "../../plugins/tcpaccept/index.ts";
 import tcpconnlat from "../../plugins/tcpconnlat/index.ts";
 import tcplife from "../../plugins/tcplife/index.ts";
 import { signals as retransmissions } from "../../plugins/tcpretrans/signals.ts";
+import { Copier } from "../../store/copier.ts";
 import { Database } from "../../store/database.ts";
 import type { Store } from "../../store/http/api.ts";
 import { Ingest } from "../../store/ingest.ts";
@@ -81,6 +82,7 @@ export class TestStore implements Disposable {
     const scan = new Scan(this.db, this.ingest, new Resources(this.db));
     this.store = {
       db: this.db,
+      copier: () => new Copier(this.file, join(this.folder, "save"), true),
       ingest: this.ingest,
       scan,
       findings: { raised: [] },

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -316,22 +316,29 @@ exporters: { c: { type: console, format: json, rate: 1 } }
 
   it("save what is shown: as a recording, and its tables", async () => {
     await show("/connections?last=600");
-    const href = await page.$eval(".save a[href*=recording]", (link) => link.getAttribute("href")!);
-    const recorded = join(folder, "recorded.db");
-    await writeFile(recorded, Buffer.from(await (await fetch(new URL(href, url))).arrayBuffer()));
-    using recording = openRecording(recorded);
-    const { body } = await new Api(recording).answer("connections", new URLSearchParams("last=600"));
-    assert.equal((body as List).total, 4);
     const cdp = await browser.target().createCDPSession();
     await cdp.send("Browser.setDownloadBehavior", { behavior: "allow", downloadPath: folder });
+    const downloaded = (name: string) =>
+      until("the download", async () => {
+        const saved = await readFile(join(folder, name), "utf8").catch(() => "");
+        return saved || undefined;
+      });
     await page.locator(".save summary").click();
+    await page.locator(".save a[href*=recording]").click();
+    await downloaded("wirespan.db");
+    using recording = openRecording(join(folder, "wirespan.db"));
+    const { body } = await new Api(recording).answer("connections", new URLSearchParams("last=600"));
+    assert.equal((body as List).total, 4);
     await page.locator(".save button").click();
-    const csv = await until("the download", async () => {
-      const saved = await readFile(join(folder, "wirespan.csv"), "utf8").catch(() => "");
-      return saved || undefined;
-    });
+    const csv = await downloaded("wirespan.csv");
     const [caption, heads, ...lines] = csv.trimEnd().split("\r\n");
     assert.deepEqual([caption, heads!.split(",").slice(0, 2)], ["Connections", ["ended ▾", "service"]]);
     assert.deepEqual(lines.map((line) => line.split(",")[1]).sort(), ["orders", "orders", "stock", "stock"]);
+    const error = "there is no room for a recording";
+    await page.setRequestInterception(true);
+    page.once("request", (request) => void request.respond({ status: 507, body: JSON.stringify({ error }) }));
+    await page.locator(".save a[href*=recording]").click();
+    await page.waitForSelector(`::-p-text(${error})`);
+    await page.setRequestInterception(false);
   });
 });

@@ -26,6 +26,7 @@ export function LinkButton() {
 
 export function Save() {
   const menu = useRef<HTMLDetailsElement>(null);
+  const [state, setState] = useState("");
   const { from, to } = range.value;
   const times = { from: String(from), to: String(to) };
   useEffect(() => {
@@ -53,25 +54,47 @@ export function Save() {
         >
           Spans and events <small>OTLP/JSON, as filtered</small>
         </a>
-        <a href={`/api/v1/recording?${new URLSearchParams(times)}`} download="wirespan.db">
+        <a
+          href={`/api/v1/recording?${new URLSearchParams(times)}`}
+          download="wirespan.db"
+          onClick={(event) => {
+            event.preventDefault();
+            void saveRecording(event.currentTarget.href, setState);
+          }}
+        >
           A recording <small>for wirespan view; not filtered</small>
         </a>
         <button type="button" onClick={saveTables}>
           The tables shown <small>CSV</small>
         </button>
+        <p class="state" role="status">
+          {state}
+        </p>
       </div>
     </details>
   );
 }
 
-function saveTables(): void {
-  const tables = [...document.querySelectorAll<HTMLTableElement>("main table")].map(csvOf);
-  const url = URL.createObjectURL(new Blob([tables.join("\r\n")], { type: "text/csv" }));
+/** A download of the browser's own would not show why there is none. */
+async function saveRecording(url: string, show: (state: string) => void): Promise<void> {
+  show("The recording is being made…");
+  const response = await fetch(url);
+  if (response.ok) saveAs("wirespan.db", await response.blob());
+  show(response.ok ? "" : ((await response.json()) as { error: string }).error);
+}
+
+function saveAs(name: string, content: Blob): void {
+  const url = URL.createObjectURL(content);
   const link = document.createElement("a");
   link.href = url;
-  link.download = "wirespan.csv";
+  link.download = name;
   link.click();
   URL.revokeObjectURL(url);
+}
+
+function saveTables(): void {
+  const tables = [...document.querySelectorAll<HTMLTableElement>("main table")].map(csvOf);
+  saveAs("wirespan.csv", new Blob([tables.join("\r\n")], { type: "text/csv" }));
 }
 
 /** Its caption, heads and rows (RFC 4180). */
