@@ -44,31 +44,47 @@ function listenersOf(all: readonly SeriesTotal[]): ReadonlyMap<number, number> {
 }
 
 /** What the nodes of this host are. */
-export const NODE_KINDS = ["service", "process", "container"] as const;
+export const NODE_KINDS = ["service", "process", "container", "netns", "subnet"] as const;
 
-/** Numbers for processes, and what is learnt from their rows. */
-class Processes implements Own {
-  readonly served = new Map<string, number>();
-  readonly openers = new Set<string>();
-  readonly #numbers = new Map<string, number>();
-  readonly #names: string[] = [];
-
-  of: OwnerOf = (slice, row) => {
-    const { signal, rows } = slice;
+/** The names of nodes that are not in the sums. */
+const NAMES: Readonly<Record<"process" | "netns" | "subnet", (slice: Slice, row: number) => string>> = {
+  /** `nginx 812`. */
+  process: ({ signal, rows }, row) => {
     const text = (key: string) => signal.text(rows, row, key);
     const name = text("process.executable.name") ?? text("thread.name") ?? "unknown";
     const pid = signal.number(rows, row, "process.pid");
-    const process = Number.isNaN(pid) ? name : `${name} ${pid}`;
-    let number = this.#numbers.get(process);
+    return Number.isNaN(pid) ? name : `${name} ${pid}`;
+  },
+  netns: ({ signal, rows }, row) => {
+    const inode = signal.number(rows, row, "wirespan.netns.inode");
+    return signal.text(rows, row, "wirespan.netns.name") ?? (Number.isNaN(inode) ? "unknown" : `${inode}`);
+  },
+  subnet: ({ signal, rows }, row) => subnetOf(signal.text(rows, row, "network.local.address") ?? "unknown"),
+};
+
+/** Numbers for nodes that are not in the sums, and what is learnt from their rows. */
+class Owners implements Own {
+  readonly served = new Map<string, number>();
+  readonly openers = new Set<string>();
+  readonly #nameOf: (slice: Slice, row: number) => string;
+  readonly #numbers = new Map<string, number>();
+  readonly #names: string[] = [];
+
+  constructor(nameOf: (slice: Slice, row: number) => string) {
+    this.#nameOf = nameOf;
+  }
+
+  of: OwnerOf = (slice, row) => {
+    const name = this.#nameOf(slice, row);
+    let number = this.#numbers.get(name);
     if (number === undefined) {
-      number = this.#names.push(process) - 1;
-      this.#numbers.set(process, number);
+      number = this.#names.push(name) - 1;
+      this.#numbers.set(name, number);
     }
     learn(this, slice, row, number);
     return number;
   };
 
-  /** `nginx 812`. */
   name(number: number): string {
     return this.#names[number]!;
   }
@@ -97,8 +113,8 @@ async function ownFromRows(scan: Scan, interval: Interval, progress: Progress): 
 }
 
 /**
- * Between nodes of a kind: processes from the rows that are stored individually, all else from sums. `own`: as far as
- * it has been learnt.
+ * Between nodes of a kind: services and containers from sums, all else from the rows that are stored individually.
+ * `own`: as far as it has been learnt.
  */
 export async function topology(
   {
@@ -111,10 +127,10 @@ export async function topology(
   { interval, filter, now }: { readonly interval: Interval; readonly filter: Filter; readonly now: number },
   progress: Progress,
 ): Promise<Topology> {
-  if (by === "process") {
-    const processes = new Processes();
-    const windows = await edges.byOwner(interval, filter, progress, now, processes.of);
-    return map(windows, processes, (owner) => processes.name(owner));
+  if (by !== "service" && by !== "container") {
+    const owners = new Owners(NAMES[by]);
+    const windows = await edges.byOwner(interval, filter, progress, now, owners.of);
+    return map(windows, owners, (owner) => owners.name(owner), by === "subnet");
   }
   // A recording, and a store that was started again, have learnt nothing.
   const known = own.served.size > 0 ? own : await ownFromRows(scan, interval, progress);
@@ -129,12 +145,14 @@ export async function topology(
 
 /**
  * Who talks to whom. A peer that listens on this host has its service's name, and a connection with both ends here is
- * its opener's edge. If there are many peers, the most important ones stay, and the rest are merged by subnet.
+ * its opener's edge. If there are many peers, the most important ones stay, and the rest are merged by subnet; all are
+ * if `bySubnet`.
  */
 function map(
   windows: EdgeWindows,
   { served, openers, listening }: Own,
   nodeName: (owner: number) => string,
+  bySubnet = false,
 ): Topology {
   const named: Named[] = [];
   for (const { edge, sums } of totals(windows.all).values()) {
@@ -159,7 +177,9 @@ function map(
     queues.set(at, queue);
     return false;
   });
-  const { edges, folded } = fold(shown);
+  const { edges, folded } = fold(
+    bySubnet ? shown.map((one) => ({ ...one, from: subnetOf(one.from), to: subnetOf(one.to) })) : shown,
+  );
   return {
     folded,
     edges: edges.map(({ from, to, port, inbound, sums }): MapEdge => {
@@ -211,8 +231,12 @@ function fold(named: readonly Named[]): { readonly edges: readonly Named[]; read
 }
 
 function subnetOf(node: string): string {
+  if (node.endsWith("/24") || node.endsWith("/64")) return node;
   const parts = node.split(".");
   if (parts.length === 4 && parts.every((part) => /^\d+$/.test(part)))
     return `${parts.slice(0, 3).join(".")}.0/24`;
-  return node.includes(":") ? `${node.split(":").slice(0, 4).join(":")}::/64` : "others";
+  if (!node.includes(":")) return "others";
+  const [left = ""] = node.split("::");
+  const prefix = left.split(":").slice(0, 4).join(":");
+  return `${prefix.replace(/(^|:)(0(:|$))+$/, "")}::/64`;
 }

@@ -158,6 +158,58 @@ describe("parts of the page", () => {
     const rows = await rowsOf("Meanwhile on this host");
     assert.deepEqual(rows[0]?.[0], "▲ accept queue of db:5432");
     assert.deepEqual(rows[0]?.[2], "at most 3 of 3");
+    const lanes = await page.$$eval(".waterfall .host title", (all) =>
+      all.map(({ textContent }) => textContent),
+    );
+    assert.deepEqual(lanes, [
+      "accept queue of db:5432: at most 3 of 3, from a minute before to a minute after",
+    ]);
+    assert.match(
+      (await page.$eval(".waterfall .host path", (path) => path.getAttribute("d")))!,
+      /^M[\d.]+ [\d.]+H[\d.]+/,
+    );
+  });
+
+  it("goes to the next and the previous connection of the list with j and k", async () => {
+    await show("/connections?last=600&q=service:shop&order=sent");
+    await page.keyboard.press("j");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".waterfall");
+    const at = () => page.evaluate("location.pathname") as Promise<string>;
+    const first = await at();
+    await page.waitForSelector("::-p-text(Next)");
+    await page.keyboard.press("k");
+    assert.equal(await at(), first, "there is none before");
+    await page.keyboard.press("j");
+    const second = await at();
+    await page.keyboard.press("j");
+    assert.equal(new Set([first, second, await at()]).size, 3);
+    await page.keyboard.press("k");
+    assert.equal(await at(), second);
+    await page.waitForFunction(`document.body.innerText.includes("shop")`);
+  });
+
+  it("says what the numbers of an edge mean", async () => {
+    const reads = async (edge: string) => {
+      await show(`/topology?last=600&edge=${encodeURIComponent(edge)}`);
+      await page.waitForSelector(".reads");
+      return page.$eval(".reads", (one) => one.textContent);
+    };
+    assert.equal(await reads("cart → 10.0.0.2 :5432"), "Reads as: nothing listens on port 5432 of 10.0.0.2.");
+    assert.equal(
+      await reads("shop → 10.0.0.1 :5432"),
+      "Reads as: nothing is wrong here; there is no hour before to compare with.",
+    );
+  });
+
+  it("joins subnets, and colours edges by how slow they are", async () => {
+    await show("/topology?last=600&by=subnet&w=connect");
+    await page.waitForSelector("[data-node]");
+    const nodes = await page.$$eval("[data-node]", (all) => all.map((one) => one.getAttribute("data-node")));
+    assert.deepEqual(nodes.sort(), ["10.0.0.0/24", "10.0.9.0/24"]);
+    assert.ok(await page.$(".edge.slow-0"));
+    await page.locator("::-p-text(Its connections)").click();
+    assert.equal(await parameter("q"), "peer:10.0.0.0/24 port:5432 direction:outbound");
   });
 
   it("draws the subject of a finding over time", async () => {
@@ -179,6 +231,7 @@ describe("parts of the page", () => {
         "/connections?group=service",
         "/topology?focus=shop",
         "/topology?by=process&w=bytes",
+        "/topology?by=subnet&w=connect",
         "/latency?of=life&by=service",
         "/?top=rtt",
       ]) {

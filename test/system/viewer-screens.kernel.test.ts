@@ -49,13 +49,15 @@ describe("the page's screens", () => {
   let url: string;
   let browser: Browser;
   let page: Page;
-  const stack = new AsyncDisposableStack();
+  let stack: AsyncDisposableStack;
 
   const ask = async <T>(path: string): Promise<T> =>
     (await (await fetch(new URL(`/api/v1/${path}`, url))).json()) as T;
 
   before(async function () {
     needsRoot(this);
+    // Again, if the hook is run again.
+    stack = new AsyncDisposableStack();
     browser = await openBrowser(this);
     stack.defer(() => browser.close());
     folder = await mkdtemp(join(tmpdir(), "wirespan-viewer-"));
@@ -95,7 +97,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     page = await browser.newPage();
     await page.setViewport({ width: 1440, height: 900 });
   });
-  after(() => stack.disposeAsync());
+  after(() => stack?.disposeAsync());
 
   const show = async (path: string) => {
     await page.goto(new URL(path, url).href, { waitUntil: "domcontentloaded" });
@@ -115,7 +117,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     const [opener, acceptor] = (await label()).split(". ");
     assert.match(
       opener!,
-      /^orders, tcp connection: connecting 1(\.0\d*)? s, established \d+ ms, 9 B out, 7 B in, syn retransmitted$/,
+      /^orders, tcp connection: connecting 1(\.0\d*)? s, established \d+ ms, 9 B out, 7 B in, syn retransmitted, SYN to stock, dropped there after [\d.]+ [µm]s, SYN to stock, received after [\d.]+ [µm]s$/,
     );
     const [, waited, accepted] =
       /^stock, .*accept queue (\d+) ms, accepted (\d+) ms, .*, dropped: NETFILTER_DROP$/.exec(acceptor!) ??
@@ -124,6 +126,14 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     const xs = await page.$$eval(".mark path", (all) => all.map((mark) => mark.getBoundingClientRect().x));
     assert.equal(xs.length, 2);
     assert.ok(Math.abs(xs[0]! - xs[1]!) > 400, "the drop is where it begins, the second SYN a second later");
+    const arrows = await page.$$eval(".syn:not(.lost) line", (all) =>
+      all.map((arrow) => arrow.getBoundingClientRect().x),
+    );
+    assert.deepEqual(
+      arrows.map((x) => Math.round((x - arrows[0]!) / 100)),
+      [0, Math.round((xs[0]! - xs[1]!) / 100)],
+      "an arrow from each SYN",
+    );
     const tags = await page.$$eval(".head .tag.bad", (all) => all.map(({ textContent }) => textContent));
     assert.deepEqual(tags, ["▲ 1 retransmitted", "▲ 1 dropped on this host"]);
     if (process.env.PICTURES) await page.screenshot({ path: join(process.env.PICTURES, "connection.png") });

@@ -25,7 +25,15 @@ export function termOf(node: string): string | undefined {
     return name === undefined ? term("process", node) : `${term("process", name)} pid:${last}`;
   if (kind() === "container")
     return last === undefined || node === "no container" ? undefined : `container:${last}*`;
-  return term("service", node);
+  if (kind() === "netns") return term("netns", node);
+  return kind() === "subnet" ? undefined : term("service", node);
+}
+
+/** The filter for the connections of an edge. */
+export function edgeTerms({ seenBy, from, to, port }: MapEdge): string {
+  const [own, other] = seenBy === "opener" ? [from, to] : [to, from];
+  const which = kind() === "subnet" ? `peer:${other}` : termOf(own);
+  return `${which ?? ""} port:${port} direction:${seenBy === "opener" ? "outbound" : "inbound"}`.trim();
 }
 
 /** What the width of an edge means: its name, the value, and how it is written. */
@@ -45,6 +53,7 @@ export const WEIGHTS: Readonly<
     ({ counts }) => (counts.sent ?? 0) + (counts.received ?? 0),
     (value, seconds) => `${bytes(value / seconds)}/s`,
   ],
+  connect: ["time to connect, p99", ({ connectP99 = 0 }) => connectP99, (value) => duration(value)],
   rtt: ["round trip", ({ rttP50 = 0 }) => rttP50, (value) => duration(value)],
   again: [
     "retransmitted",
@@ -53,5 +62,12 @@ export const WEIGHTS: Readonly<
   ],
   failed: ["failed", ({ counts }) => (counts.failed ?? 0) + (counts.resets ?? 0), (value) => short(value)],
 };
+
+/** How slow an edge is, 0 to 4: below 1 ms, 10 ms, 100 ms, 1 s, and above; undefined: widths are not times. */
+export function slowness(edge: MapEdge): number | undefined {
+  if (weight() !== "connect" && weight() !== "rtt") return undefined;
+  const seconds = WEIGHTS[weight()]![1](edge);
+  return [0.001, 0.01, 0.1, 1].filter((bound) => seconds >= bound).length;
+}
 
 export const weight = () => (Object.hasOwn(WEIGHTS, parameter("w")) ? parameter("w") : "rate");

@@ -68,6 +68,23 @@ export function open(link: string): void {
   go(Object.fromEntries(searchParams), pathname);
 }
 
+/** Traces of the list from which a connection was opened. */
+let listed: readonly string[] = [];
+
+/** Opens the connection of a row, from which `j` and `k` lead to the others of the list. */
+export function openConnection(trace: string, rows: readonly { readonly trace: string }[]): void {
+  listed = [...new Set(rows.map((row) => row.trace))];
+  go({}, `/c/${trace}`);
+}
+
+/** The connection before and after one in the list from which it was opened. */
+export function neighboursOf(
+  trace: string,
+): readonly [before: string | undefined, after: string | undefined] {
+  const at = listed.indexOf(trace);
+  return at < 0 ? [undefined, undefined] : [listed[at - 1], listed[at + 1]];
+}
+
 /** Parameters of every screen. */
 const KEPT = ["q", "from", "to", "last"];
 

@@ -4,7 +4,7 @@ import { clock, count, duration, percent } from "../format.ts";
 import { parameter } from "../state.ts";
 import type { Stack } from "./bars.tsx";
 import type { CpuRow } from "./cpu-map.tsx";
-import type { Lane } from "./lanes.ts";
+import { type Lane, synLabel } from "./lanes.ts";
 import { Table } from "./table.tsx";
 
 /** Whether pictures are shown as tables. */
@@ -96,7 +96,15 @@ export function BarsTable(props: { up: readonly Stack[]; down: readonly Stack[];
 export function LaneTable(props: { lanes: readonly Lane[]; first: number }) {
   const { lanes, first } = props;
   const rows = lanes.flatMap((lane) =>
-    [...lane.phases, ...lane.marks.map(({ at, label }) => ({ from: at, to: at, label }))]
+    [
+      ...lane.phases,
+      ...lane.marks.map(({ at, label }) => ({ from: at, to: at, label })),
+      ...(lane.syns ?? []).map((syn) => ({
+        from: syn.sent,
+        to: syn.arrived ?? syn.sent,
+        label: synLabel(syn),
+      })),
+    ]
       .sort((a, b) => a.from - b.from)
       .map((what, i) => ({ lane, what, i })),
   );

@@ -294,7 +294,7 @@ const KEYS = [
   ["[ ]", "move the range earlier, later"],
   ["- +", "make the range longer, shorter"],
   ["r", "return to live"],
-  ["j k", "go to the next, the previous row"],
+  ["j k", "go to the next, the previous row or connection"],
   ["Enter", "open the row"],
   ["Alt + click", "show rows without this value"],
   ["x", "the same, for the focused value"],

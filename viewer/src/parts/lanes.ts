@@ -25,6 +25,17 @@ export interface Lane {
   readonly note: string;
   readonly phases: readonly Phase[];
   readonly marks: readonly Mark[];
+  /** SYNs to the other end, if it is on this host. */
+  readonly syns?: readonly Syn[];
+}
+
+/** A SYN, and when it reached the other end's lane; `isDropped`: it got no further. */
+export interface Syn {
+  readonly sent: number;
+  readonly to: Lane;
+  /** Undefined: it was lost on the way, or this host did not report what became of it. */
+  readonly arrived: number | undefined;
+  readonly isDropped: boolean;
 }
 
 const ID = "wirespan.connection.id";
@@ -60,7 +71,38 @@ export function lanes(rows: readonly TraceRow[]): Lane[] {
     }
   };
   visit("", 0);
-  return found;
+  return withSyns(found);
+}
+
+/** Adds the SYNs of an opener's lane, if the acceptor's is there. */
+function withSyns(all: readonly Lane[]): Lane[] {
+  const of = (direction: string, name: string) =>
+    all.find(
+      ({ row, phases }) =>
+        phases.length > 0 &&
+        ENDS.includes(row.name) &&
+        row.name !== name &&
+        text(row, "wirespan.connection.direction") === direction,
+    );
+  const [opener, acceptor] = [of("outbound", "tcp accept"), of("inbound", "tcp connect")];
+  if (opener === undefined || acceptor === undefined) return [...all];
+  const again = opener.marks.filter(({ kind, label }) => kind === "retransmit" && label.startsWith("syn "));
+  const sent = [opener.phases[0]!.from, ...again.map(({ at }) => at)].sort((a, b) => a - b);
+  const begin = acceptor.phases[0]!.from;
+  const arrived = sent.findLastIndex((at) => at <= begin);
+  const syns = sent.map((at, i): Syn => {
+    if (i === arrived) return { sent: at, to: acceptor, arrived: begin, isDropped: false };
+    const next = sent[i + 1] ?? Number.POSITIVE_INFINITY;
+    const drop = acceptor.marks.find((mark) => mark.kind === "drop" && mark.at >= at && mark.at < next);
+    return { sent: at, to: acceptor, arrived: drop?.at, isDropped: drop !== undefined };
+  });
+  return all.map((lane) => (lane === opener ? { ...lane, syns } : lane));
+}
+
+/** A SYN in words. */
+export function synLabel({ to, sent, arrived, isDropped }: Syn): string {
+  if (arrived === undefined) return `SYN to ${to.title}, which did not receive it`;
+  return `SYN to ${to.title}, ${isDropped ? "dropped there" : "received"} after ${duration(arrived - sent)}`;
 }
 
 const rankOf = ({ name }: TraceRow) => ENDS.indexOf(name);

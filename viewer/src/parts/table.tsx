@@ -43,12 +43,13 @@ export function Table<T>(props: {
   const open = (row: T) => {
     if (canOpen(row)) onOpen?.(row);
   };
-  const latest = useRef({ shown, selected, open });
-  latest.current = { shown, selected, open };
+  const latest = useRef({ shown, selected, open, isOpened: onOpen !== undefined });
+  latest.current = { ...latest.current, shown, selected, open };
   // With the rows: a key may follow at once.
   useLayoutEffect(() => {
     const move = (event: Event) => {
       const now = latest.current;
+      if (!now.isOpened) return;
       now.selected += (event as CustomEvent<number>).detail;
       now.selected = Math.min(now.shown.length - 1, Math.max(0, now.selected));
       select(now.selected);

@@ -6,7 +6,8 @@ import { go, parameter } from "../state.ts";
 import { nameOf } from "../trace-row.ts";
 import { asTables, LaneTable } from "./as-table.tsx";
 import { Panel } from "./common.tsx";
-import { type Lane, lanes, type Mark, type Phase } from "./lanes.ts";
+import { HOST_LANE, HostLane, type HostLine } from "./host-lane.tsx";
+import { type Lane, lanes, type Mark, type Phase, synLabel } from "./lanes.ts";
 import { TimeScale } from "./time-scale.ts";
 import { useWidth } from "./width.ts";
 
@@ -20,10 +21,11 @@ const WAITS = ["connect", "queue", "bad"];
 /** Width of a letter, pixels. */
 const LETTER = 6.4;
 
-export function Waterfall(props: { rows: readonly TraceRow[] }) {
+/** `host`: what the host did at the time. */
+export function Waterfall(props: { rows: readonly TraceRow[]; host: readonly HostLine[] }) {
   const all = lanes(props.rows);
   const first = Math.min(...props.rows.map(({ start }) => start));
-  if (!asTables()) return <DrawnWaterfall lanes={all} rows={props.rows} first={first} />;
+  if (!asTables()) return <DrawnWaterfall lanes={all} first={first} {...props} />;
   return (
     <Panel title="Where the time went">
       <LaneTable lanes={all} first={first} />
@@ -31,8 +33,8 @@ export function Waterfall(props: { rows: readonly TraceRow[] }) {
   );
 }
 
-function DrawnWaterfall(props: { lanes: readonly Lane[]; rows: readonly TraceRow[]; first: number }) {
-  const { lanes: all, rows, first } = props;
+function DrawnWaterfall(props: { lanes: readonly Lane[]; first: number } & Parameters<typeof Waterfall>[0]) {
+  const { lanes: all, rows, first, host } = props;
   const [frame, width] = useWidth();
   const [drag, setDrag] = useState<readonly [number, number] | undefined>(undefined);
   const last = Math.max(...rows.map(({ start, duration: took = 0 }) => start + took));
@@ -57,7 +59,8 @@ function DrawnWaterfall(props: { lanes: readonly Lane[]; rows: readonly TraceRow
     tops.push(height);
     height += BAR + (marks.length > 0 ? MARKS : 0);
   }
-  height += 6;
+  const hostTop = height + 6;
+  height = hostTop + host.length * HOST_LANE;
   return (
     <Panel
       title="Where the time went"
@@ -114,6 +117,34 @@ function DrawnWaterfall(props: { lanes: readonly Lane[]; rows: readonly TraceRow
               right={LABELS + plot}
             />
           ))}
+          {all.flatMap((lane, i) =>
+            (lane.syns ?? []).map((syn) => (
+              <Arrow
+                key={syn.sent}
+                title={synLabel(syn)}
+                from={[scale.x(syn.sent), tops[i]! + 24]}
+                to={[
+                  scale.x(syn.arrived ?? syn.sent),
+                  tops[all.findIndex(({ row }) => row === syn.to.row)]! + (syn.isDropped ? BAR - 4 : 4),
+                ]}
+                isLost={syn.arrived === undefined}
+                right={LABELS + plot}
+              />
+            )),
+          )}
+          <g>
+            {host.map((line, i) => (
+              <HostLane
+                key={line.name}
+                line={line}
+                y={hostTop + i * HOST_LANE}
+                from={from}
+                to={to}
+                left={LABELS}
+                x={(t) => scale.x(t)}
+              />
+            ))}
+          </g>
           {drag && (
             <rect
               class="chosen"
@@ -130,8 +161,26 @@ function DrawnWaterfall(props: { lanes: readonly Lane[]; rows: readonly TraceRow
 }
 
 /** A lane in words. */
-function spoken({ title, row, phases, marks }: Lane): string {
-  return `${title}, ${nameOf(row)}: ${[...phases, ...marks].map(({ label }) => label).join(", ")}`;
+function spoken({ title, row, phases, marks, syns = [] }: Lane): string {
+  const labels = [...[...phases, ...marks].map(({ label }) => label), ...syns.map(synLabel)];
+  return `${title}, ${nameOf(row)}: ${labels.join(", ")}`;
+}
+
+type Point = readonly [x: number, y: number];
+
+/** A SYN between two lanes; one that is lost ends halfway, crossed out. */
+function Arrow(props: { title: string; from: Point; to: Point; isLost: boolean; right: number }) {
+  const { title, from, isLost, right } = props;
+  const to: Point = isLost ? [from[0], (from[1] + props.to[1]) / 2] : props.to;
+  if (from[0] < LABELS || to[0] > right) return null;
+  const down = Math.sign(to[1] - from[1]);
+  return (
+    <g class={isLost ? "syn lost" : "syn"}>
+      <title>{title}</title>
+      <line x1={from[0]} y1={from[1]} x2={to[0]} y2={to[1]} />
+      <path d={`M${to[0]} ${to[1]}${isLost ? "m-4 -4 l8 8 m0 -8 l-8 8" : `l-4 ${-7 * down} h8z`}`} />
+    </g>
+  );
 }
 
 interface Drawn {

@@ -1,4 +1,5 @@
 // Where did the time of one connection go, at both ends?
+import { useEffect } from "preact/hooks";
 import type { Trace, TraceRow } from "../../../store/answers.ts";
 import { otlp } from "../../../store/http/export.ts";
 import { term } from "../../../store/query/term.ts";
@@ -7,28 +8,52 @@ import { bytes, clock, count, duration, percent } from "../format.ts";
 import { Answer, Panel } from "../parts/common.tsx";
 import { Table } from "../parts/table.tsx";
 import { Waterfall } from "../parts/waterfall.tsx";
-import { href, path, toggleTerm } from "../state.ts";
+import { go, href, neighboursOf, path, toggleTerm } from "../state.ts";
 import { nameOf, number, text } from "../trace-row.ts";
-import { Meanwhile } from "./meanwhile.tsx";
+import { important, Meanwhile, useMeanwhile } from "./meanwhile.tsx";
 
 export function Connection() {
   const id = path.value.slice(3);
   const trace = useData<Trace>(`trace/${id}`, false).value;
+  return <Answer of={trace}>{(data) => <Shown trace={data} />}</Answer>;
+}
+
+function Shown(props: { trace: Trace }) {
+  const { rows, ranks } = props.trace;
+  const facts = useMeanwhile(whenAndWhere(rows));
   return (
-    <Answer of={trace}>
-      {(data) => (
-        <>
-          <Head trace={data} />
-          <Waterfall rows={data.rows} />
-          <div class="columns even">
-            <Phases rows={data.rows} ranks={data.ranks} />
-            <BothEnds rows={data.rows} />
-          </div>
-          <Meanwhile {...whenAndWhere(data.rows)} />
-          <Attributes rows={data.rows} />
-        </>
-      )}
-    </Answer>
+    <>
+      <Head trace={props.trace} />
+      <Waterfall rows={rows} host={important(facts)} />
+      <div class="columns even">
+        <Phases rows={rows} ranks={ranks} />
+        <BothEnds rows={rows} />
+      </div>
+      <Meanwhile facts={facts} />
+      <Attributes rows={rows} />
+    </>
+  );
+}
+
+/** The connections before and after this one in the list from which it was opened. */
+function Neighbours() {
+  const [before, after] = neighboursOf(path.value.slice(3));
+  const to = (trace: string | undefined) => trace && go({}, `/c/${trace}`);
+  useEffect(() => {
+    const move = (event: Event) => to((event as CustomEvent<number>).detail > 0 ? after : before);
+    document.addEventListener("wirespan-move", move);
+    return () => document.removeEventListener("wirespan-move", move);
+  }, [before, after]);
+  if (before === undefined && after === undefined) return null;
+  return (
+    <>
+      <button type="button" class="button" disabled={!before} onClick={() => to(before)}>
+        ◂ Previous <kbd>k</kbd>
+      </button>
+      <button type="button" class="button" disabled={!after} onClick={() => to(after)}>
+        Next <kbd>j</kbd> ▸
+      </button>
+    </>
   );
 }
 
@@ -111,6 +136,7 @@ function Head(props: { trace: Trace }) {
       >
         Copy as OTLP
       </button>
+      <Neighbours />
     </header>
   );
 }

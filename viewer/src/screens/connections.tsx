@@ -8,7 +8,7 @@ import { Answer, Choice, Panel } from "../parts/common.tsx";
 import { BYTES, ENDS, optional, QUALITY } from "../parts/connection-columns.tsx";
 import { HeadHistogram } from "../parts/head-histogram.tsx";
 import { type Column, Table } from "../parts/table.tsx";
-import { go, parameter } from "../state.ts";
+import { go, openConnection, parameter } from "../state.ts";
 import { GroupBy, Grouped } from "./groups.tsx";
 import { OpenNow } from "./open-now.tsx";
 
@@ -93,7 +93,7 @@ function Kept(props: { of: string }) {
               columns={columns}
               rows={rows}
               keyOf={({ trace, start, direction }) => `${trace} ${start} ${direction}`}
-              onOpen={({ trace }) => go({}, `/c/${trace}`)}
+              onOpen={({ trace }) => openConnection(trace, rows)}
               order={order}
               onOrder={(chosen) => go({ order: chosen })}
             />

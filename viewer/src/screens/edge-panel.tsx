@@ -3,9 +3,10 @@ import type { ComponentChildren } from "preact";
 import type { MapEdge, Topology } from "../../../store/answers.ts";
 import { term } from "../../../store/query/term.ts";
 import { useData } from "../data.ts";
-import { kind, nameOf, termOf } from "../edges.ts";
+import { edgeTerms, kind, nameOf } from "../edges.ts";
 import { bytes, count, duration, percent, short } from "../format.ts";
 import { Panel } from "../parts/common.tsx";
+import { readsAs } from "../reads-as.ts";
 import { go, range } from "../state.ts";
 
 const share = (part: number | undefined, whole: number | undefined) =>
@@ -50,8 +51,7 @@ export function EdgePanel(props: { edge: MapEdge }) {
     const [now, then] = [value?.(edge) ?? 0, was && (value?.(was) ?? 0)];
     return then === undefined ? undefined : now > 2 * then && now > 0;
   };
-  const own = edge.seenBy === "opener" ? edge.from : edge.to;
-  const q = `${termOf(own) ?? ""} port:${edge.port}`.trim();
+  const q = edgeTerms(edge);
   const causes = Object.entries(edge.causes);
   return (
     <Panel title={nameOf(edge)} note="right: the hour before">
@@ -77,6 +77,9 @@ export function EdgePanel(props: { edge: MapEdge }) {
           ))}
         </tbody>
       </table>
+      <p class="state reads">
+        <b>Reads as:</b> {readsAs(edge, was)}
+      </p>
       <p class="state actions">
         {causes.length > 0 && <span>{causes.map(([cause, n]) => `${count(n)} ${cause}`).join(", ")}</span>}
         <button type="button" class="button" onClick={() => go({ q }, "/connections")}>

@@ -6,7 +6,7 @@ import { clock, count, duration, percent, short } from "../format.ts";
 import { Answer, Bar, Choice, Legend, Panel } from "../parts/common.tsx";
 import { type Box, Heatmap } from "../parts/heatmap.tsx";
 import { Table } from "../parts/table.tsx";
-import { go, parameter, range, toggleTerm } from "../state.ts";
+import { go, openConnection, parameter, range, toggleTerm } from "../state.ts";
 import { COLUMNS } from "./connections.tsx";
 
 const MEASURED = [
@@ -271,7 +271,7 @@ function Selected(props: { of: string; box: Box }) {
               ({ start, duration: took }) => start + took >= box.t0 && start + took <= box.t1,
             )}
             keyOf={({ trace, start, direction }) => `${trace} ${start} ${direction}`}
-            onOpen={({ trace }) => go({}, `/c/${trace}`)}
+            onOpen={({ trace }) => openConnection(trace, rows)}
           />
         )}
       </Answer>

@@ -1,21 +1,16 @@
 // What the host did while a connection was open, from collections, which are `metrics.interval` apart.
-import type { Host, Line, Listeners, Losses } from "../../../store/answers.ts";
+import type { Host, Listeners, Losses } from "../../../store/answers.ts";
 import { useDataBetween } from "../data.ts";
 import { count, percent } from "../format.ts";
 import { Panel, Spark } from "../parts/common.tsx";
+import type { HostLine } from "../parts/host-lane.tsx";
 import { Table } from "../parts/table.tsx";
 
 /** Seconds before and after the connection. */
 const AROUND = 60;
 
-interface Fact {
-  readonly name: string;
-  readonly value: string;
-  readonly line: Line;
-  readonly isBad: boolean;
-}
-
-export function Meanwhile(props: { first: number; last: number; port: number }) {
+/** What happened while a connection to a port was open. */
+export function useMeanwhile(props: { first: number; last: number; port: number }): readonly HostLine[] {
   const { port } = props;
   // Whole collections, because a short connection lies within one.
   const from = Math.floor(props.first / 10) * 10 - AROUND;
@@ -23,7 +18,7 @@ export function Meanwhile(props: { first: number; last: number; port: number }) 
   const listeners = useDataBetween<Listeners>("listeners", from, to).value;
   const host = useDataBetween<Host>("host", from, to).value;
   const losses = useDataBetween<Losses>("losses", from, to).value;
-  const facts: Fact[] = [];
+  const facts: HostLine[] = [];
   if (listeners.state === "ready") {
     for (const one of listeners.data.listeners.filter((listener) => listener.port === port)) {
       const name = `${one.service}:${one.port}`;
@@ -50,6 +45,26 @@ export function Meanwhile(props: { first: number; last: number; port: number }) 
       facts.push({ name, value: `at most ${percent(most)}`, line, isBad: most > 0.6 });
     }
   }
+  return facts;
+}
+
+/** Lines of a waterfall. */
+const MOST = 4;
+
+/** The most important ones: those that are bad, the accept queue, the busiest CPU. */
+export function important(facts: readonly HostLine[]): readonly HostLine[] {
+  const peak = ({ line }: HostLine) => Math.max(0, ...line.map(([, value]) => value));
+  const busiest = facts
+    .filter(({ name }) => name.startsWith("net_rx"))
+    .sort((a, b) => peak(b) - peak(a))
+    .slice(0, 1);
+  return facts
+    .filter((one) => one.isBad || one.name.startsWith("accept queue") || busiest.includes(one))
+    .slice(0, MOST);
+}
+
+export function Meanwhile(props: { facts: readonly HostLine[] }) {
+  const { facts } = props;
   return (
     <Panel title="Meanwhile on this host" note={`a minute before to a minute after`}>
       {facts.length === 0 ? (

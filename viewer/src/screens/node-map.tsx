@@ -1,7 +1,7 @@
 // Who talks to whom, as a map: openers on the left, acceptors on the right.
 import { useEffect, useState } from "preact/hooks";
 import type { MapEdge } from "../../../store/answers.ts";
-import { nameOf, stateOf, termOf, WEIGHTS, weight } from "../edges.ts";
+import { nameOf, slowness, stateOf, termOf, WEIGHTS, weight } from "../edges.ts";
 import { percent, short } from "../format.ts";
 import type { LaidOut, ToLayOut } from "../layout.worker.ts";
 import { Panel } from "../parts/common.tsx";
@@ -86,7 +86,7 @@ export function NodeMap(props: { edges: ReturnType<typeof arrows>; folded: numbe
   return (
     <Panel
       title="Who talks to whom"
-      note={`left opens, right accepts; width: ${what}; dashed: retransmits, ◆: fails`}
+      note={`left opens, right accepts; width${weight() === "connect" || weight() === "rtt" ? " and colour" : ""}: ${what}; dashed: retransmits, ◆: fails`}
       right={`${folded > 0 ? `${folded} more peers, by network; ` : ""}arrow keys follow edges, f: only neighbours, h: hide`}
     >
       {laidOut === undefined ? (
@@ -122,7 +122,7 @@ export function NodeMap(props: { edges: ReturnType<typeof arrows>; folded: numbe
               return (
                 <g
                   key={`${edge.from} ${edge.to} ${edge.port}`}
-                  class={`edge ${stateOf(edge)}`}
+                  class={`edge ${stateOf(edge)} ${slowness(edge) === undefined ? "" : `slow-${slowness(edge)}`}`}
                   onClick={() => go({ edge: nameOf(edge) })}
                 >
                   <title>{`${edge.from} → ${edge.to}:${edge.port}`}</title>

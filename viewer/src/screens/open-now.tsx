@@ -5,7 +5,7 @@ import { bytes, count, duration } from "../format.ts";
 import { Answer, Panel } from "../parts/common.tsx";
 import { BYTES, ENDS, QUALITY } from "../parts/connection-columns.tsx";
 import { type Column, Table } from "../parts/table.tsx";
-import { filter, go, parameter } from "../state.ts";
+import { filter, go, openConnection, parameter } from "../state.ts";
 
 /** A queue with waiting data. */
 const queue = (size: number) => <span class={size > 0 ? "" : "dim"}>{bytes(size)}</span>;
@@ -48,7 +48,7 @@ export function OpenNow() {
             columns={COLUMNS}
             rows={rows}
             keyOf={({ connection, direction }) => `${connection} ${direction}`}
-            onOpen={({ trace }) => go({}, `/c/${trace}`)}
+            onOpen={({ trace }) => openConnection(trace, rows)}
             order={order}
             onOrder={(chosen) => go({ order: chosen })}
           />

@@ -1,7 +1,7 @@
 // Who talks to whom?
 import type { Topology as Answered, MapEdge } from "../../../store/answers.ts";
 import { useData, useDataNowAndThen } from "../data.ts";
-import { kind, nameOf, stateOf, termOf, weight } from "../edges.ts";
+import { edgeTerms, kind, nameOf, stateOf, weight } from "../edges.ts";
 import { bytes, count, duration, percent, short } from "../format.ts";
 import { Answer, Choice, Panel } from "../parts/common.tsx";
 import { Table } from "../parts/table.tsx";
@@ -49,10 +49,11 @@ export function Topology() {
   const focused = parameter("focus");
   const not = hidden();
   const by = kind();
-  const sums = useData<Answered>(by === "process" ? undefined : `topology?by=${by}`);
-  // From single connections, of which there may be very many.
-  const rows = useDataNowAndThen<Answered>(by === "process" ? "topology?by=process" : undefined);
-  const found = (by === "process" ? rows : sums).value;
+  // Others are from single connections, of which there may be very many.
+  const isSummed = by === "service" || by === "container";
+  const sums = useData<Answered>(isSummed ? `topology?by=${by}` : undefined);
+  const rows = useDataNowAndThen<Answered>(isSummed ? undefined : `topology?by=${by}`);
+  const found = (isSummed ? sums : rows).value;
   return (
     <>
       <div class="bar-of-choices">
@@ -64,6 +65,8 @@ export function Topology() {
             ["service", "Service"],
             ["process", "Process"],
             ["container", "Container"],
+            ["netns", "Namespace"],
+            ["subnet", "Subnet"],
           ]}
           clears={["focus", "hide", "edge"]}
         />
@@ -74,6 +77,7 @@ export function Topology() {
           options={[
             ["rate", "Rate"],
             ["bytes", "Bytes"],
+            ["connect", "Connecting"],
             ["rtt", "Round trip"],
             ["again", "Retransmitted"],
             ["failed", "Failed"],
@@ -135,11 +139,7 @@ export function Topology() {
 }
 
 function toConnections(edge: MapEdge): void {
-  const own = edge.seenBy === "opener" ? edge.from : edge.to;
-  go(
-    { q: `${termOf(own) ?? ""} port:${edge.port}`.trim(), of: edge.counts.failed ? "connect" : undefined },
-    "/connections",
-  );
+  go({ q: edgeTerms(edge), of: edge.counts.failed ? "connect" : undefined }, "/connections");
 }
 
 function Matrix(props: { edges: readonly MapEdge[] }) {
