@@ -171,6 +171,31 @@ static __always_inline u32 next_image(void)
 	return count ? IMAGE | (u32)(__sync_fetch_and_add(count, 1) + 1) : 0;
 }
 
+/* By number of an image that was forked from another and has not called exec() since: that one's key for sums. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u32);
+	__type(value, u32);
+} origins SEC(".maps");
+
+static __always_inline void note_origin(u32 image, u64 exec_id)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	struct task_struct *parent = BPF_CORE_READ(current, group_leader, real_parent);
+	struct known_process *origin;
+	u32 pid;
+
+	if (!(BPF_CORE_READ(current, group_leader, flags) & PF_FORKNOEXEC))
+		return;
+	pid = BPF_CORE_READ(parent, tgid);
+	origin = bpf_map_lookup_elem(&known_processes, &pid);
+	/* exec() counts it up. */
+	if (origin && origin->exec_id == exec_id &&
+	    origin->started_at == BPF_CORE_READ(parent, group_leader, start_boottime))
+		bpf_map_update_elem(&origins, &image, &origin->workload, BPF_ANY);
+}
+
 /* Reports an image that was not seen before. */
 static __always_inline void meet(struct task *t, u32 pid, struct known_process *now)
 {
@@ -183,6 +208,7 @@ static __always_inline void meet(struct task *t, u32 pid, struct known_process *
 		COUNT(lost_names);
 	t->workload = now->workload = image;
 	bpf_map_update_elem(&known_processes, &pid, now, BPF_ANY);
+	note_origin(image, now->exec_id);
 	keep_number(bpf_get_current_task_btf(), &runtime_config.space);
 	COUNT(seen_processes);
 	record = RESERVE(processes);

@@ -3,6 +3,7 @@
 // test/system/reload.kernel.test.ts.
 import { skeleton as trackerSkeleton } from "../../bpf/tracker/tracker.skel.ts";
 import type { Config } from "../../config/config.ts";
+import type { BpfMap } from "../../native/index.ts";
 import type { Container } from "../base/container.ts";
 import type { BootClock } from "../bridge/clock.ts";
 import { requireKernel } from "../bridge/kernel.ts";
@@ -192,6 +193,7 @@ export class Engine {
       assign: (image, workload) => this.tracker.assignWorkload(image, workload),
       drain: () => void this.#drain([reader]),
       missedBirths: () => this.tracker.missedBirths(),
+      origin: (image) => originOf(this.tracker.loaded.object.map("origins"), image),
       decided: () => void this.drain(),
     });
     for (const task of this.tracker.holders()) identity.born(task);
@@ -363,4 +365,11 @@ export class Engine {
     this.tracker.loaded.object.close();
     this.#container.resolve(parts.native).onMessage(undefined);
   }
+}
+
+/** The key for the sums of what an image was forked from, if it has not called exec() since. */
+function originOf(origins: BpfMap, image: number): number | undefined {
+  const value = new Uint32Array(1);
+  const key = new Uint8Array(Uint32Array.of(image).buffer);
+  return origins.lookUp(key, new Uint8Array(value.buffer)) ? value[0] : undefined;
 }

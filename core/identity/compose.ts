@@ -3,6 +3,7 @@ import type { AttributeValue, Resource } from "../plugin/signals.ts";
 import type { CgroupFacts } from "./cgroup.ts";
 import { type HostAttributes, hostIdOf } from "./host.ts";
 import { Instances } from "./instance.ts";
+import { withoutVersion } from "./interpreters.ts";
 import type { Names } from "./names/names.ts";
 import { given, ownOf, workloadOf } from "./own.ts";
 import type { ProcessFacts } from "./proc.ts";
@@ -55,7 +56,8 @@ export class Composer {
       unread === undefined ? own.faults : [...own.faults, `what it publishes is ignored: ${unread}`];
     for (const fault of faults) this.#debug(`pid ${facts?.pid}: ${fault}`);
     const rule = this.#rules.length > 0 ? this.#rule(known) : undefined;
-    const program = given(facts?.program) ?? given(known.executable) ?? commName(facts?.comm ?? known.comm);
+    const program =
+      given(facts?.program) ?? given(withoutVersion(known.executable)) ?? commName(facts?.comm ?? known.comm);
     const namespace = rule?.namespace ?? own.attributes["service.namespace"];
     const named = this.#names?.of(cgroup.containerId, cgroup.podUid) ?? {};
     const name =

@@ -144,6 +144,7 @@ describe("identity", () => {
         assign: (from, workload) => void reported.set(from, workload),
         drain: () => {},
         missedBirths: () => lost,
+        origin: () => undefined,
         decided: () => {},
       });
     });
@@ -198,6 +199,7 @@ describe("identity", () => {
         assign: () => {},
         drain: () => {},
         missedBirths: () => lost,
+        origin: () => undefined,
         decided: () => {},
       });
       const none = { "otel.metric.overflow": true };
@@ -237,6 +239,7 @@ describe("identity", () => {
           assign: (from, workload) => void reported.set(from, workload),
           drain: () => {},
           missedBirths: () => lost,
+          origin: () => undefined,
           decided: () => decided++,
         });
         rig.run(5, { cgroup: docker, env: { OTEL_SERVICE_NAME: "s" } });

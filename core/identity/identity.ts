@@ -39,6 +39,8 @@ export interface Programs {
   drain(): void;
   /** The processes whose starts did not fit into the ring. */
   missedBirths(): Iterable<ObservedProcess>;
+  /** The number of what an image was forked from, if it runs the same program; undefined: not known. */
+  origin(image: number): number | undefined;
   /** Called when waiting images have been decided, so that their records can be passed on. */
   decided(): void;
 }
@@ -280,7 +282,7 @@ export class Identity implements Images, PluginIdentity {
   /**
    * All processes of a container or service usually have the same environment, so that one of them whose environment
    * could not be read is like the others with its executable. This is not true for a session's processes: there it may
-   * have been anything.
+   * have been anything. One that was forked and runs the same program is like its parent.
    */
   #workload(look: Look): Workload {
     const { cgroup, process } = look;
@@ -288,11 +290,17 @@ export class Identity implements Images, PluginIdentity {
     const before = this.#siblings.get(key);
     if (!isRead(look)) {
       const session = cgroup.containerId === undefined && cgroup.service === undefined;
-      return (session ? undefined : before?.agreed) ?? this.#compose(look);
+      return this.#origin(process) ?? (session ? undefined : before?.agreed) ?? this.#compose(look);
     }
     const workload = this.#compose(look);
     this.#siblings.set(key, { agreed: before === undefined || before.agreed === workload ? workload : null });
     return workload;
+  }
+
+  #origin({ workload }: ObservedProcess): Workload | undefined {
+    const number = isImage(workload) ? this.#programs?.origin(workload) : undefined;
+    if (number === undefined || number <= REST) return undefined;
+    return isImage(number) ? this.#images.get(number)?.workload : this.#workloads.at(number);
   }
 
   #compose({ process: { pid, uid, comm, cgroupId }, executable, cgroup, facts }: Look): Workload {

@@ -61,6 +61,15 @@ describe("tcpdrop: what is a drop", () => {
     });
   });
 
+  it("acknowledgements of what one end sends after the other's FIN: none", async () => {
+    for (const down of [3000, 300_000]) {
+      const rows = await drops.during([net.a, net.b], () =>
+        run(net.a, "halfClose", { server: net.b, address: addresses.b, down }),
+      );
+      assert.deepEqual(rows, []);
+    }
+  });
+
   it("of TIME_WAIT: the last data and FIN again, none; new data, one", async () => {
     // Its answers would cause an RST, which would end the connection.
     const mute = await net.a.rule("output", "tcp flags & rst == rst", "drop");

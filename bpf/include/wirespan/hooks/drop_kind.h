@@ -174,6 +174,20 @@ static __always_inline bool is_answered_by_fastopen(u32 reason, const struct soc
 	       is_old(sk, p);
 }
 
+/*
+ * An acknowledgement after the peer's FIN, which ends what the peer sends: TCP has processed it, and frees what it does
+ * not queue as if it were a drop, without a reason.
+ */
+static __always_inline bool is_processed(u32 reason, const struct sock *sk, const struct packet *p)
+{
+	u8 state = state_of(sk);
+
+	if (state != TCP_CLOSE_WAIT && state != TCP_LAST_ACK && state != TCP_CLOSING)
+		return false;
+	return is_unspecified(reason) && !p->payload &&
+	       !(p->flags & (TCPHDR_SYN | TCPHDR_FIN | TCPHDR_RST));
+}
+
 struct freed {
 	/* Addresses of the packet and of its socket as of read_drop_site. */
 	u64 skb;
@@ -204,5 +218,5 @@ __noinline int is_no_drop(const struct freed *f, const struct packet *p)
 	return is_duplicate(reason, sk, p) ||
 	       is_answered_in_time_wait(reason, skb, sk, p, f->hook) ||
 	       is_listeners_affair(reason, sk, p) || is_reset_done(reason, sk, p) ||
-	       is_answered_by_fastopen(reason, sk, p);
+	       is_processed(reason, sk, p) || is_answered_by_fastopen(reason, sk, p);
 }

@@ -97,11 +97,15 @@ struct thread_struct {
 	unsigned long fsbase;
 };
 
+/* A flag of a task that was forked and has not called exec() since. */
+enum { PF_FORKNOEXEC = 0x40 };
+
 struct task_struct {
 	u32 flags;
 	int exit_code;
 	int pid;
 	int tgid;
+	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
 	struct mm_struct *mm;
