@@ -9,7 +9,8 @@ import { Netns, needsRoot } from "../../test/support/netns.ts";
 import { skip } from "../../test/support/skip.ts";
 import { Publisher, processContext } from "../../test/support/threads.ts";
 import { AddressSpace } from "../identity/address-space.ts";
-import { findThreadVariable, programHeadersOf, UnreadableVariable } from "../identity/thread-variable.ts";
+import { programHeadersOf } from "../identity/elf.ts";
+import { findThreadVariable, UnreadableVariable } from "../identity/thread-variable.ts";
 
 const of = (netns: Netns) => ({ "filter.include.netns": String(statSync(netns.path).ino) });
 const sorted = (list: readonly string[]) => list.toSorted();

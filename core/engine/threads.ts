@@ -1,20 +1,17 @@
 // Finds where programs keep the contexts of their threads (bpf/context/thread.h), in a process's memory, when a program in
 // the kernel asks; and repeats the lookup, because a library may be loaded, or a context published, at any time. Tests:
 // core/engine/threads.kernel.test.ts.
+
 import { readFileSync } from "node:fs";
 import { type Question, skeleton } from "../../bpf/context/context.skel.ts";
 import type { BpfMap } from "../../native/index.ts";
 import { packConstant } from "../bridge/pack.ts";
 import { AddressSpace } from "../identity/address-space.ts";
+import { programHeadersOf } from "../identity/elf.ts";
 import { startTicksOf } from "../identity/proc.ts";
 import { type ProcessContext, readProcessContext } from "../identity/process-context.ts";
 import { MalformedMessage } from "../identity/protobuf.ts";
-import {
-  findThreadVariable,
-  programHeadersOf,
-  type ThreadVariable,
-  UnreadableVariable,
-} from "../identity/thread-variable.ts";
+import { findThreadVariable, type ThreadVariable, UnreadableVariable } from "../identity/thread-variable.ts";
 import type { Log } from "../plugin/log.ts";
 
 /** `threadlocal.schema_version`s that have OTEP 4947's thread variable. */

@@ -166,7 +166,7 @@ describe("scanning an environment", () => {
       },
     );
     assert.deepEqual(scan("A=OTEL_SERVICE_NAME=no\0"), {});
-    assert.deepEqual(scan("OTEL_SERVICE_NAME\0"), {});
+    assert.deepEqual(scan("OTEL_SERVICE_NAME\0"), { isOverwritten: true });
     assert.deepEqual(scan("OTEL_SERVICE_NAME=\0"), { serviceName: "" });
     assert.deepEqual(scan("OTEL_RESOURCE_ATTRIBUTES=a=b,c=d"), { resourceAttributes: "a=b,c=d" });
   });
@@ -178,7 +178,9 @@ describe("scanning an environment", () => {
   it("distinguishes an empty environment from one without the two", () => {
     assert.equal(scan(""), undefined);
     assert.deepEqual(scan("A=1\0"), {});
-    assert.deepEqual(scan("\0"), {});
+    assert.deepEqual(scan("\0"), { isOverwritten: true });
+    assert.deepEqual(scan("rker process\0HOME=/\0"), { isOverwritten: true });
+    assert.deepEqual(scan(`A=${"x".repeat(40_000)}\0B=1\0`), {});
   });
 
   it("is not affected by an earlier, longer environment", () => {

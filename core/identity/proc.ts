@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import { fileName } from "../base/text.ts";
 import { type CommandLine, readCommandLine } from "./command-line.ts";
 import { type Environment, scanEnvironment } from "./environment.ts";
+import { copiedEnvironment } from "./environment-copy.ts";
 import { interpreterOf, withoutVersion } from "./interpreters.ts";
 import { portsOf } from "./listening.ts";
 import type { Pattern } from "./pattern.ts";
@@ -93,7 +94,7 @@ export class Proc implements ProcReader {
     const cgroup = attempt(() => readFileSync(`${folder}/cgroup`, "utf8"));
     if (!isRead(cgroup)) return undefined;
     const exe = attempt(() => fileName(readlinkSync(`${folder}/exe`, { encoding: "buffer" })));
-    const environment = attempt(() => reading(`${folder}/environ`, scanEnvironment));
+    const environment = attempt(() => this.#environment(folder, stat.stack));
     const published = attempt(() => processContextOf(folder));
     const path = isRead(exe) ? exe.replace(gone, "") : undefined;
     const command = this.#command(folder, path);
@@ -110,6 +111,13 @@ export class Proc implements ProcReader {
       command: isRead(command) ? command : undefined,
       program: path && isRead(command) ? this.#program(path, command, folder, stat.parent) : undefined,
     };
+  }
+
+  #environment(folder: string, stack: number): Environment | undefined {
+    const original = reading(`${folder}/environ`, scanEnvironment);
+    if (!original?.isOverwritten) return original;
+    const copied = attempt(() => copiedEnvironment(folder, stack));
+    return isRead(copied) ? copied : {};
   }
 
   #command(folder: string, path: string | undefined): CommandLine | Refusal {
@@ -163,11 +171,13 @@ interface Stat {
   readonly comm: string;
   readonly startTicks: number;
   readonly parent: number;
+  /** The address of its arguments; 0: it may not be read. */
+  readonly stack: number;
   /** The first thread has ended, with the others or alone. */
   readonly isGone: boolean;
 }
 
-/** Field 2 may contain blanks and parentheses; 3 is the state, 4 the parent, 22 the start. Undefined if it is not a stat line. */
+/** Field 2 may contain blanks and parentheses; 3 is the state, 4 the parent, 22 the start, 28 the stack. Undefined if it is not a stat line. */
 function parseStat(text: string): Stat | undefined {
   const open = text.indexOf("(");
   const close = text.lastIndexOf(")");
@@ -178,6 +188,7 @@ function parseStat(text: string): Stat | undefined {
     comm: Buffer.from(text.slice(open + 1, close), "latin1").toString("utf8"),
     startTicks,
     parent: Number(fields[4 - 3]),
+    stack: Number(fields[28 - 3] ?? 0),
     isGone: fields[0] === "Z",
   };
 }
