@@ -4,6 +4,7 @@ import type { Config } from "../config/config.ts";
 import { standardOutput } from "../core/base/output.ts";
 import type { FailedPlugin } from "../core/engine/attach.ts";
 import { Engine } from "../core/engine/engine.ts";
+import { LossLog } from "../core/engine/losses.ts";
 import { degradation, details } from "../core/engine/missing-hooks.ts";
 import { parts } from "../core/engine/parts.ts";
 import type { PluginRunner } from "../core/engine/plugin-runner.ts";
@@ -76,8 +77,10 @@ export async function runAgent(config: Config, { failed, ...options }: AgentOpti
   const telemetry = await agent.resolve(agentParts.telemetry);
   const manager = agent.resolve(agentParts.serviceManager);
   const collected = collectGarbage(agent.resolve(parts.native));
+  const losses = new LossLog(log);
   const collect = async () => {
     const metrics = await engine.collect();
+    losses.report(engine.losses);
     fanout.metrics([...metrics, ...telemetry(engine.clock.bootNow())]);
     manager.status(status);
     collected();
@@ -97,7 +100,8 @@ export async function runAgent(config: Config, { failed, ...options }: AgentOpti
   manager.stopping();
   endWithin(config.shutdown.timeout + GRACE);
   clearInterval(timer);
-  for (const step of [() => engine.settle(), () => engine.detach(), collect, () => engine.close()]) {
+  const last = () => losses.report(engine.losses, true);
+  for (const step of [() => engine.settle(), () => engine.detach(), collect, last, () => engine.close()]) {
     try {
       await step();
     } catch (error) {

@@ -3,13 +3,10 @@
 import { engineParts } from "../../agent/engine-parts.ts";
 import { begin, endWithin, requestShutdown, throwIfFailed } from "../../agent/life.ts";
 import { announceReady } from "../../agent/ready.ts";
-import { skeleton as trackerSkeleton } from "../../bpf/tracker/tracker.skel.ts";
 import { standardError, standardOutput } from "../../core/base/output.ts";
 import { Engine } from "../../core/engine/engine.ts";
 import { degradation } from "../../core/engine/missing-hooks.ts";
 import { parts } from "../../core/engine/parts.ts";
-import { countersOf } from "../../core/engine/readings.ts";
-import type { Plugin } from "../../core/plugin/plugin.ts";
 import { Printed } from "./printed.ts";
 import type { TraceRequest } from "./request.ts";
 import { TraceSink } from "./sink.ts";
@@ -70,7 +67,7 @@ export async function runTrace(request: TraceRequest): Promise<void> {
   await engine.settle();
   engine.detach();
   sink.flush();
-  sayLost(engine, plugin);
+  for (const loss of engine.losses) standardError().write(`wirespan: ${loss}\n`);
   clearTimeout(late);
   await printed.finish();
   throwIfFailed(ending);
@@ -82,27 +79,3 @@ function throwFailed({ failed: [first] }: Engine): void {
 
 /** Time limit of the last collection, milliseconds. */
 const GRACE = 5000;
-
-/** What the tracker loses if its tables of connections are full. */
-const TABLES: ReadonlySet<string> = new Set(["tuples", "accepts"]);
-
-/** What is missing among the rows, and why: every loss is reported. */
-function sayLost(engine: Engine, { name: plugin, skeleton }: Plugin): void {
-  for (const [owner, counters] of Object.entries(countersOf(engine.readers))) {
-    for (const [name, count] of Object.entries(counters)) {
-      if (!name.startsWith("lost_") || count === 0) continue;
-      const what = name.slice(5);
-      const records = owner === plugin ? skeleton.records : trackerSkeleton.records;
-      const setting = owner === plugin ? `plugins.${plugin}.ring.bytes` : "ring.core";
-      const remedy =
-        what in records
-          ? `; increase the ring: --set ${setting}=128MiB`
-          : owner === "connections" && TABLES.has(what)
-            ? "; make room for more connections: --set connections.limit=1000000"
-            : "";
-      standardError().write(
-        `wirespan: ${count} ${what.replaceAll("_", " ")} of ${owner} were lost${remedy}\n`,
-      );
-    }
-  }
-}

@@ -25,6 +25,7 @@ import { type Correlated, Correlating } from "./correlating.ts";
 import type { Correlation } from "./correlation.ts";
 import { Reserve } from "./descriptors.ts";
 import { Living } from "./living.ts";
+import { lossesOf } from "./losses.ts";
 import { parts } from "./parts.ts";
 import { changesIn, type PluginRunner } from "./plugin-runner.ts";
 import type { Owned } from "./readings.ts";
@@ -331,6 +332,17 @@ export class Engine {
     return [["connections", this.#trackerReader] as const, ...plugins].flatMap(([owner, reader]) =>
       reader ? [[owner, reader] as const] : [],
     );
+  }
+
+  /** What the programs have lost, each in words. */
+  get losses(): readonly string[] {
+    const tracker = this.#trackerReader?.counters() ?? {};
+    return [
+      ...lossesOf("connections", tracker, trackerSkeleton.records),
+      ...this.runners.flatMap(({ plugin: { name, skeleton }, reader }) =>
+        lossesOf(name, reader?.counters() ?? {}, skeleton.records),
+      ),
+    ];
   }
 
   get objects(): readonly Owned<Loaded>[] {

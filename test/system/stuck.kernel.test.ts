@@ -7,7 +7,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { AGENT_FLAGS } from "../support/agent.ts";
+import { AGENT_FLAGS, startAgent } from "../support/agent.ts";
 import { inodeOf } from "../support/connection-ends.ts";
 import { Netns, needsRoot } from "../support/netns.ts";
 import { OtlpSink } from "../support/otlp-sink.ts";
@@ -122,6 +122,30 @@ describe("a reader that stalls", () => {
     assert.equal(code, 0, stuck.said);
     assert.doesNotMatch(stuck.said, /missing/);
     assert.equal(shown.trimEnd().split("\n").length, count + series);
+  });
+
+  it("while events fill its ring says in one line how many were lost, and where to make room", async () => {
+    await using netns = await Netns.create();
+    await using sink = await OtlpSink.start("http");
+    await using agent = await startAgent(["--plugin", "tcplife"], {
+      config: `version: 1
+filter: { include: { netns: ["${inodeOf(netns)}"] } }
+control: { socket: "" }
+ring: { core: 16KiB }
+exporters: { sink: { type: otlp_http, endpoint: "${sink.endpoint}", signals: [traces] } }
+`,
+    });
+    process.kill(agent.pid, "SIGSTOP");
+    const count = 300;
+    await run(netns, "clientCloses", { count });
+    process.kill(agent.pid, "SIGCONT");
+    const { stderr } = await agent.stop();
+    const said = stderr.flatMap(
+      (line) => /"msg":"(\d+) spans of connections were lost; ([^"]*)/.exec(line) ?? [],
+    );
+    assert.equal(said.length, 3, stderr.join("\n"));
+    assert.equal(said[2], "increase the ring: --set ring.core=128MiB");
+    assert.equal(Number(said[1]) + sink.spans.length, 2 * count);
   });
 
   it("of the log does not block exporters, and is informed how many lines it has missed", async () => {
