@@ -113,6 +113,24 @@ WIRESPAN_METRIC_INTERVAL: unknown variable; did you mean WIRESPAN_METRICS_INTERV
     );
   });
 
+  it("checks what only an exporter's protocol refuses", () => {
+    for (const [exporter, says] of [
+      ['type: otlp_http, headers: {"b c": d}', 'exporters.a.headers: "b c" is not a valid HTTP header'],
+      [
+        "type: otlp_grpc, headers: {te: d}",
+        'exporters.a.headers: "te" is not valid gRPC metadata: gRPC reserves it',
+      ],
+      [
+        'type: otlp_grpc, endpoint: "http://x?y=z"',
+        "exporters.a.endpoint: a gRPC endpoint cannot have a query",
+      ],
+    ] as const) {
+      const { code, out, err } = wirespan(["config", "check", file(`exporters: {a: {${exporter}}}\n`)]);
+      assert.deepEqual([code, out], [2, ""]);
+      assert(err.includes(says), err);
+    }
+  });
+
   it("prints the configuration with its sources, and no secrets", () => {
     const path = file("ids: {salt: hunter2}\nmetrics: {interval: 5s}\n");
     const { code, out } = wirespan(["config", "print", path, "--set", "log.level=error"], {

@@ -77,6 +77,16 @@ export async function probe(
   }
 }
 
+/** Throws as a start would: an endpoint, header, proxy or file that cannot be used. Sends nothing. */
+export async function checkBackend(
+  name: string,
+  config: OtlpGrpcConfig | OtlpHttpConfig,
+  log: Log,
+): Promise<void> {
+  const transport = await createTransport(name, config, log);
+  transport.close();
+}
+
 function batches(config: OtlpGrpcConfig | OtlpHttpConfig, { resource, scope, now }: Prober): Batch[] {
   const made: Batch[] = [];
   const encoder = new Encoder();

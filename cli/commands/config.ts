@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { type ExpectedSeries, expectedSeries } from "../../agent/cardinality.ts";
 import { internalSeries } from "../../agent/internal-telemetry.ts";
-import type { Effective } from "../../config/config.ts";
+import type { Config, Effective } from "../../config/config.ts";
 import { jsonSchema } from "../../config/json-schema.ts";
 import { importPlugins, installedPlugins } from "../../core/engine/discover.ts";
 import { WirespanError } from "../../core/plugin/errors.ts";
@@ -22,6 +22,7 @@ export function addConfig(program: Command): void {
       const [broken] = failed;
       if (broken !== undefined) throw broken.error;
       const enabled = plugins.filter(({ name }) => config.plugins[name]?.enabled).map(({ name }) => name);
+      await checkExporters(config);
       const to = Object.entries(config.exporters).map(([name, { type }]) =>
         name === type ? name : `${name} (${type})`,
       );
@@ -62,6 +63,16 @@ export function addConfig(program: Command): void {
       process.stdout.write(`${JSON.stringify(jsonSchema(plugins), null, 2)}\n`);
       if (failed[0] !== undefined) throw failed[0].error;
     });
+}
+
+/** Throws what only the protocols' own code finds, such as headers that HTTP cannot carry. */
+async function checkExporters({ exporters, log }: Config): Promise<void> {
+  const backends = Object.entries(exporters);
+  if (backends.every(([, { type }]) => type === "console")) return;
+  const { checkBackend } = await import("../../exporters/probe.ts");
+  const { createLog } = await import("../../core/plugin/log.ts");
+  for (const [name, backend] of backends)
+    if (backend.type !== "console") await checkBackend(name, backend, createLog(log));
 }
 
 /** The causes of additional series, and how many. */
