@@ -4,6 +4,7 @@ import { constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs
 import { hostname, release } from "node:os";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
+import { setFlagsFromString } from "node:v8";
 import { FrameReader } from "../exporters/local/frame.ts";
 import type { Report, StoreOptions } from "../exporters/local/store-process.ts";
 import { Copier } from "./copier.ts";
@@ -85,6 +86,9 @@ function synLinearTimeouts(): number {
 }
 
 async function run(options: StoreOptions): Promise<void> {
+  // V8 then keeps 20 MB less after a query, for a twelfth more CPU time. As an argument of Node, it would make Node compile
+  // its own modules at each start.
+  setFlagsFromString("--optimize-for-size");
   const { file } = options;
   let db: Database | undefined;
   process.on("uncaughtException", (error: Error & { errcode?: number }) => {

@@ -8,7 +8,7 @@ import type { Findings } from "../findings/findings.ts";
 import { Histogram } from "../histogram.ts";
 import type { Ingest } from "../ingest.ts";
 import type { Living } from "../living.ts";
-import { Edges, type EdgeWindow, edgeField, SPLIT, totals } from "../query/edges.ts";
+import { Edges, type EdgeWindow, edgeField, histograms, SPLIT, totals } from "../query/edges.ts";
 import { FilterError, parseFilter } from "../query/filter.ts";
 import { GROUPED, groups } from "../query/groups.ts";
 import { heat, split, synTimes } from "../query/heat.ts";
@@ -204,11 +204,7 @@ export class Api {
       return metricHeat(this.#series, interval, now(), metric, limits);
     }
     const { all, seconds } = await this.#windows(parameters, progress);
-    const histogram = ({ begin, sums }: EdgeWindow) => ({
-      begin,
-      histogram: sums.histogram(of as Measured),
-    });
-    const drawn = (some: readonly EdgeWindow[]) => heat(some.map(histogram), seconds, interval);
+    const drawn = (some: readonly EdgeWindow[]) => heat(histograms(some, of as Measured), seconds, interval);
     const by = parameters.oneOf("by", ["", ...SPLIT], "");
     return {
       ...drawn(all),
@@ -328,7 +324,7 @@ export class Api {
       const { all } = await this.#edges.between(interval, filter, progress, this.#store.now(), 60);
       for (const [key, of, took] of measured) {
         const histogram = new Histogram();
-        for (const { sums } of all) histogram.merge(sums.histogram(of));
+        for (const { sums } of all) sums.addHistogram(of, histogram);
         const rank = histogram.count >= 10 ? histogram.rank(took) : undefined;
         if (rank !== undefined) ranks[key] = rank;
       }

@@ -1,12 +1,14 @@
 // Sums by edge over time, selected by a filter. Tests: store/query/queries.test.ts.
 
 import type { Rows } from "../../exporters/local/columns.ts";
+import { Histogram } from "../histogram.ts";
 import { Measures } from "../measure.ts";
-import { type Edge, keyOf, type Summed, Sums } from "../sums/edge.ts";
+import { type Edge, keyOf, type Measured, type Summed, Sums } from "../sums/edge.ts";
 import { LEVELS, type Windows } from "../sums/windows.ts";
 import type { Filter, Subject } from "./filter.ts";
 import type { Resources } from "./resources.ts";
 import type { Interval, Progress, Scan, Slice } from "./scan.ts";
+import type { HistogramWindow } from "./series.ts";
 
 /** One edge in one window. */
 export interface EdgeWindow {
@@ -123,6 +125,20 @@ export class Edges {
 export interface EdgeSums {
   readonly edge: Edge;
   readonly sums: Sums;
+}
+
+/** A histogram of all edges for each window. */
+export function histograms(windows: readonly EdgeWindow[], of: Measured): HistogramWindow[] {
+  const byBegin = new Map<number, HistogramWindow>();
+  for (const { begin, sums } of windows) {
+    let window = byBegin.get(begin);
+    if (window === undefined) {
+      window = { begin, histogram: new Histogram() };
+      byBegin.set(begin, window);
+    }
+    sums.addHistogram(of, window.histogram);
+  }
+  return [...byBegin.values()];
 }
 
 /** The sums of all windows by their edges' keys. */

@@ -62,7 +62,7 @@ const INDEX = Object.fromEntries(COUNTS.map((count, i) => [count, i])) as Readon
 /** Sums that may be in the file's format: reading a part of them is cheaper. */
 export interface Summed {
   get(count: Count): number;
-  histogram(of: Measured): Histogram;
+  addHistogram(of: Measured, total: Histogram): void;
   addTo(total: Sums): void;
 }
 
@@ -83,8 +83,8 @@ export class Sums implements Summed {
     return this.counts[INDEX[count]]!;
   }
 
-  histogram(of: Measured): Histogram {
-    return this.histograms[of];
+  addHistogram(of: Measured, total: Histogram): void {
+    total.merge(this.histograms[of]);
   }
 
   addTo(total: Sums): void {
@@ -123,14 +123,12 @@ export class Sums implements Summed {
     return from.uint();
   }
 
-  /** One of the histograms that `write` wrote. */
-  static histogram(from: ByteReader, of: Measured): Histogram {
+  /** Adds one of the histograms that `write` wrote. */
+  static addHistogram(from: ByteReader, of: Measured, total: Histogram): void {
     for (let i = 0; i < COUNTS.length; i++) from.uint();
     for (let left = 2 * from.uint(); left > 0; left--) from.uint();
     for (let i = 0; i < HISTOGRAMS.indexOf(of); i++) Histogram.skip(from);
-    const histogram = new Histogram();
-    histogram.mergeFrom(from);
-    return histogram;
+    total.mergeFrom(from);
   }
 
   /** Skips what `write` wrote. */

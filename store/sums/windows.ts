@@ -174,8 +174,8 @@ class StoredSums implements Summed {
     return Sums.get(this.#reader, count);
   }
 
-  histogram(of: Measured): Histogram {
-    return Sums.histogram(this.#reader, of);
+  addHistogram(of: Measured, total: Histogram): void {
+    Sums.addHistogram(this.#reader, of, total);
   }
 
   addTo(total: Sums): void {
