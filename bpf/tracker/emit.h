@@ -235,9 +235,13 @@ static __always_inline void emit_connection(struct sock *sk, struct conn *c)
 
 static __always_inline bool is_kept(struct sock *sk, struct conn *c, u64 until)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	struct carrier *carried = runtime_config.sampling_threshold ? carrier_of(sk) : NULL;
+	struct carrier *carried;
+	struct tcp_sock *tp;
 
+	if (!runtime_config.sampling_threshold)
+		return true;
+	tp = bpf_skc_to_tcp_sock(sk);
+	carried = carrier_of(sk);
 	return samples(c, carried && carried->has_sampled, tp ? tp->total_retrans : 0, until);
 }
 

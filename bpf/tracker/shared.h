@@ -231,12 +231,15 @@ __noinline int read_and_meet(struct task *t)
 	struct known_process now = { .exec_id = current->self_exec_id }, *before;
 	struct nsproxy *nsproxy = NULL;
 	/* Linux 6.1 does not accept an argument as a map key. */
-	u32 pid = bpf_get_current_pid_tgid() >> 32;
+	u32 pid = current->tgid;
 
 	if (!t)
 		return 0;
 	read_task_fast(t, runtime_config.cgroups);
-	t->started_at = now.started_at = BPF_CORE_READ(current, group_leader, start_boottime);
+	now.started_at = current->start_boottime;
+	if (t->tid != t->pid)
+		now.started_at = BPF_CORE_READ(current, group_leader, start_boottime);
+	t->started_at = now.started_at;
 	bpf_core_read(&nsproxy, sizeof(nsproxy), &current->nsproxy);
 	now.nsproxy = (u64)nsproxy;
 	before = bpf_map_lookup_elem(&known_processes, &pid);

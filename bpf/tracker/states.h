@@ -249,15 +249,16 @@ static __always_inline bool dies_of_a_signal(void)
 
 static __always_inline void read_closer(struct sock *sk, struct conn *c)
 {
-	u32 pid = bpf_get_current_pid_tgid() >> 32;
+	const struct task_struct *current = bpf_get_current_task_btf();
+	u32 pid = current->tgid;
 
 	/* The agent itself closes a file if it is the last to hold it during iter/task_file. */
 	if (c->closer.pid || !in_callers_context(sk) ||
 	    (pid == runtime_config.self_pid && pid != c->owner.pid))
 		return;
 	c->closer.pid = pid;
-	c->closer.tid = bpf_get_current_pid_tgid();
-	bpf_get_current_comm(c->closer.comm, sizeof(c->closer.comm));
+	c->closer.tid = current->pid;
+	read_comm(c->closer.comm, current);
 	if (dies_of_a_signal())
 		c->close_reason = CLOSE_KILLED;
 	/* Whoever closes an accepted connection owned it, even if it was not seen to accept or use it. */

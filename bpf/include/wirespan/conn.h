@@ -316,12 +316,17 @@ static __always_inline void read_bound_interface(struct conn *c, const struct so
 		BPF_CORE_READ_INTO(&c->interface, dev, name);
 }
 
-static __always_inline void read_netns(struct conn *c, const struct sock *sk)
+/* The verifier does not trust what bpf_skc_to_tcp_sock returns, so that it does not search its types (read_exe). */
+static __always_inline void read_netns(struct conn *c, struct sock *sk)
 {
-	struct net *net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
+	const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	const struct net *net;
 
-	c->netns = BPF_CORE_READ(net, ns.inum);
-	c->netns_cookie = BPF_CORE_READ(net, net_cookie);
+	if (!tp)
+		return;
+	net = tp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net;
+	c->netns = net->ns.inum;
+	c->netns_cookie = net->net_cookie;
 }
 
 /* Whether its first user will own it: no owner yet, or accepted and not used yet. */

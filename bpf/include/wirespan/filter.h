@@ -186,11 +186,16 @@ static __always_inline bool lets_pass(const volatile struct filter *f, const str
 	return matches(&f->include, c, false) && !matches(&f->exclude, c, true);
 }
 
-/* `duration_ns`: of whatever the plugin measures (a life, a handshake). */
-static __noinline bool passes(const struct conn *c, u64 duration_ns)
+static __noinline bool passes_both(const struct conn *c, u64 duration_ns)
 {
 	return lets_pass(&agent_filter, c, duration_ns, &agent_cgroup_map, &agent_mntns_map) &&
 	       lets_pass(&plugin_filter, c, duration_ns, &plugin_cgroup_map, &plugin_mntns_map);
+}
+
+/* `duration_ns`: of whatever the plugin measures (a life, a handshake). Without filters there is no call. */
+static __always_inline bool passes(const struct conn *c, u64 duration_ns)
+{
+	return (!agent_filter.is_used && !plugin_filter.is_used) || passes_both(c, duration_ns);
 }
 
 static __always_inline bool asks_owner(const volatile struct match *m)

@@ -91,19 +91,28 @@ static __always_inline u32 watched(const volatile struct watched_cgroup *cgroups
 	return search.found;
 }
 
+/* Without a helper; the kernel pads the name with zeros. */
+static __always_inline void read_comm(char comm[16], const struct task_struct *task)
+{
+	const u64 *words = (const u64 *)task->comm;
+
+	((u64 *)comm)[0] = words[0];
+	((u64 *)comm)[1] = words[1];
+}
+
 /* The fields that need no pointer chasing: not the process's start, its executable and its mount namespace. */
 static __always_inline void read_task_fast(struct task *t,
 					   const volatile struct watched_cgroup *cgroups)
 {
-	u64 id = bpf_get_current_pid_tgid();
+	const struct task_struct *current = bpf_get_current_task_btf();
 
-	t->pid = id >> 32;
-	t->tid = id;
+	t->pid = current->tgid;
+	t->tid = current->pid;
 	t->uid = bpf_get_current_uid_gid();
 	t->cgroups = watched(cgroups);
 	t->cgroup_id = bpf_get_current_cgroup_id();
 	t->workload = 0;
-	bpf_get_current_comm(t->comm, sizeof(t->comm));
+	read_comm(t->comm, current);
 }
 
 static __always_inline void read_task(struct task *t, const volatile struct watched_cgroup *cgroups)

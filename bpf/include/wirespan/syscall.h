@@ -50,12 +50,13 @@ static __always_inline bool is_listen(const struct call *call)
 static __always_inline const struct sock *socket_of(u32 fd)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
 	struct file **files, *file = NULL;
 	struct socket *socket;
 
-	if (fd >= BPF_CORE_READ(task, files, fdt, max_fds))
+	if (fd >= BPF_CORE_READ(table, max_fds))
 		return NULL;
-	files = BPF_CORE_READ(task, files, fdt, fd);
+	files = BPF_CORE_READ(table, fd);
 	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
 	socket = BPF_CORE_READ(file, private_data);
 	return BPF_CORE_READ(socket, sk);

@@ -82,7 +82,7 @@ static __always_inline bool is_initial_cwnd(const struct tcp_sock *tp, u32 cwnd)
 		return false;
 	if (cwnd == TCP_INIT_CWND)
 		return true;
-	metrics = BPF_CORE_READ(sk, sk_dst_cache, _metrics) & ~(unsigned long)DST_METRICS_FLAGS;
+	metrics = sk->sk_dst_cache->_metrics & ~(unsigned long)DST_METRICS_FLAGS;
 	bpf_probe_read_kernel(&initial, sizeof(initial), (u32 *)metrics + RTAX_INITCWND - 1);
 	return cwnd == initial;
 }
