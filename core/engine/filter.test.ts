@@ -67,17 +67,8 @@ describe("a filter of a plugin that does not observe connections", () => {
 });
 
 describe("a packed filter", () => {
-  it("is all zeros if it has no criteria", () => {
-    assert.deepEqual(included({}), {});
-    const { exclude, include, ...rest } = pack({});
-    assert.deepEqual(exclude, include);
-    assert.deepEqual(rest, {
-      min_duration_ns: 0,
-      failures_only: false,
-      by_cgroup_map: false,
-      by_mntns_map: false,
-      is_used: false,
-    });
+  it("is empty, thus all zeros, if it has no criteria", () => {
+    assert.deepEqual(pack({}), {});
   });
 
   it("says that it is used if it has any criterion", () => {

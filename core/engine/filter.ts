@@ -28,13 +28,14 @@ function packMatch(path: string, match: Match, names: FilterNames): ConstantStru
   return packed;
 }
 
-/** Whether some criterion is neither zero nor an empty list. */
-function isUsed(packed: ConstantStruct): boolean {
-  return Object.values(packed).some((value) => (Array.isArray(value) ? value.length > 0 : Boolean(value)));
+function isUsed({ include, exclude, ...others }: Filter): boolean {
+  const lists = [include, exclude].flatMap((match) => Object.values(match));
+  return lists.some(({ length }) => length > 0) || Object.values(others).some(Boolean);
 }
 
-/** For `agent_filter` and `plugin_filter`. `at`: the filter's path in the configuration, for messages. */
+/** For `agent_filter` and `plugin_filter`: most are not used. `at`: the path in the configuration, for messages. */
 export function packFilter(at: string, filter: Filter, names: FilterNames): ConstantValue {
+  if (!isUsed(filter)) return {};
   const include = packMatch(`${at}.include`, filter.include, names);
   const exclude = packMatch(`${at}.exclude`, filter.exclude, names);
   const others = {
@@ -43,7 +44,7 @@ export function packFilter(at: string, filter: Filter, names: FilterNames): Cons
     by_cgroup_map: filter.cgroupMap !== "",
     by_mntns_map: filter.mntnsMap !== "",
   };
-  return { include, exclude, ...others, is_used: [include, exclude, others].some(isUsed) };
+  return { include, exclude, ...others, is_used: true };
 }
 
 /** For `agent_netns` and `plugin_netns` (bpf/include/wirespan/netns_filter.h). */
