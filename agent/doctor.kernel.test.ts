@@ -70,7 +70,7 @@ describe("wirespan doctor", () => {
     assert.match(text, /by thread: only of processes of this user \(others require CAP_SYS_PTRACE\)$/m);
     assert.match(
       text,
-      /not tp\/syscalls\/sys_exit_accept4: EPERM: its number is in tracefs, which is open to root only: .*CAP_DAC_READ_SEARCH$/m,
+      /not tp\/syscalls\/sys_exit_accept4,syscalls\/sys_exit_accept: EPERM: its number is in tracefs, which is open to root only: .*CAP_DAC_READ_SEARCH$/m,
     );
     assert.doesNotMatch(text, /CAP_BPF and CAP_PERFMON/, "they are there");
     const none = doctor([], asUser());

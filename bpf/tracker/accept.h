@@ -86,26 +86,14 @@ static __always_inline int emit_accepting(void)
 	return 0;
 }
 
-SEC("tp/syscalls/sys_exit_accept4")
-int on_accept4_exit(struct trace_event_raw_sys_exit *ctx)
-{
-	return on_accept_end(ctx->ret);
-}
-
-SEC("tp/syscalls/sys_exit_accept")
+SEC(ACCEPT_EXITS)
 int on_accept_exit(struct trace_event_raw_sys_exit *ctx)
 {
 	return on_accept_end(ctx->ret);
 }
 
 /* Attached after every plugin's programs. */
-SEC("tp/syscalls/sys_exit_accept4")
-int on_accept4_emit(void *ctx)
-{
-	return emit_accepting();
-}
-
-SEC("tp/syscalls/sys_exit_accept")
+SEC(ACCEPT_EXITS)
 int on_accept_emit(void *ctx)
 {
 	return emit_accepting();

@@ -116,7 +116,6 @@ static __always_inline void count_opened(struct conn *c)
 
 /* How the ends of accept() are traced. */
 const volatile bool has_on_graft = false;
-const volatile bool has_on_accept4_exit = false;
 const volatile bool has_on_accept_exit = false;
 
 /* Attempts that fail without a change of state are traced. */

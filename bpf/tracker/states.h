@@ -99,12 +99,12 @@ static __always_inline void take_acceptor(struct conn *c)
 /* The hooks on accept() can't reach the socket storage of every connection. */
 static __always_inline bool queues_some(void)
 {
-	return has_on_accept4_exit || has_on_accept_exit || has_on_graft;
+	return has_on_accept_exit || has_on_graft;
 }
 
 static __always_inline bool queues(const struct tcp_sock *tp)
 {
-	if (has_on_accept4_exit || has_on_accept_exit)
+	if (has_on_accept_exit)
 		return true;
 	return has_on_graft && bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp;
 }

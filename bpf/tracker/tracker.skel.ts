@@ -38,16 +38,14 @@ export class SurveyCursor extends StructCursor implements Survey {
 }
 
 export const skeleton = {
-  hash: "aaa79c3b0b8b11e1",
+  hash: "a9d3f83207ff7d1b",
   programs: {
     drop_rows: "iter/bpf_sk_storage_map",
     keep_living: "iter/bpf_sk_storage_map",
     mend_found: "iter/bpf_sk_storage_map",
     name_address: "syscall",
-    on_accept4_emit: "tp/syscalls/sys_exit_accept4",
-    on_accept4_exit: "tp/syscalls/sys_exit_accept4",
-    on_accept_emit: "tp/syscalls/sys_exit_accept",
-    on_accept_exit: "tp/syscalls/sys_exit_accept",
+    on_accept_emit: "tp/syscalls/sys_exit_accept4,syscalls/sys_exit_accept",
+    on_accept_exit: "tp/syscalls/sys_exit_accept4,syscalls/sys_exit_accept",
     on_accept_failed: "fexit/__sys_accept4",
     on_connect_emit: "tp/syscalls/sys_exit_connect",
     on_connect_exit: "tp/syscalls/sys_exit_connect",
@@ -71,7 +69,6 @@ export const skeleton = {
   },
   constants: {
     boot: {"kind":"int","size":8,"signed":false},
-    has_on_accept4_exit: {"kind":"bool","size":1},
     has_on_accept_exit: {"kind":"bool","size":1},
     has_on_graft: {"kind":"bool","size":1},
     id_key: siphashKeyLayout,

@@ -19,6 +19,15 @@
 namespace wirespan {
 namespace {
 
+// Of a program in SEC("tp/category/event,category/event").
+std::vector<std::string> TracepointsOf(const bpf_program* program) {
+  const std::string section = bpf_program__section_name(program);
+  std::istringstream list(section.substr(section.find('/') + 1));
+  std::vector<std::string> names;
+  for (std::string name; std::getline(list, name, ',');) names.push_back(name);
+  return names;
+}
+
 // The part of `text` between two markers.
 std::optional<std::string> Between(const std::string& text, std::string_view before,
                                    std::string_view after) {
@@ -173,11 +182,16 @@ void Loaded::Attach(const std::string& name) {
   bpf_program* program = Program(name, "attach");
   if (attached(name)) throw Failure{"attach", EEXIST, name};
   const Warnings warnings;
-  bpf_link* link = bpf_program__type(program) == BPF_PROG_TYPE_TRACEPOINT
-                       ? AttachTracepoint(program)
-                       : bpf_program__attach_trace(program);
-  if (!link) throw Failure{"attach", errno, name, warnings.text()};
-  links_[name].reset(link);
+  std::vector<Link> links;
+  if (bpf_program__type(program) == BPF_PROG_TYPE_TRACEPOINT) {
+    for (const std::string& event : TracepointsOf(program))
+      links.emplace_back(AttachTracepoint(program, event));
+  } else {
+    links.emplace_back(bpf_program__attach_trace(program));
+  }
+  for (const Link& link : links)
+    if (!link) throw Failure{"attach", errno, name, warnings.text()};
+  links_[name] = std::move(links);
 }
 
 void Loaded::AttachFunction(const std::string& name, const std::string& path,

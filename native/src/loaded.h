@@ -75,7 +75,7 @@ class Loaded {
   Link LinkIterator(const std::string& program, const std::string& map) const;
 
   std::unique_ptr<bpf_object, FreeObject> object_;
-  std::map<std::string, Link> links_;
+  std::map<std::string, std::vector<Link>> links_;
   // By program.
   std::multimap<std::string, Link> function_links_;
   std::map<std::string, Link> adopted_;

@@ -51,14 +51,8 @@ Fd OpenTracepoint(const std::string& name) {
   return OpenPerfEvent(attributes);
 }
 
-bpf_link* AttachTracepoint(const bpf_program* program) {
-  const std::string section = bpf_program__section_name(program);
-  const size_t slash = section.find('/');
-  if (slash == std::string::npos) {
-    errno = EINVAL;
-    return nullptr;
-  }
-  Fd event = OpenTracepoint(section.substr(slash + 1));
+bpf_link* AttachTracepoint(const bpf_program* program, const std::string& name) {
+  Fd event = OpenTracepoint(name);
   if (!event.ok()) return nullptr;
   bpf_link* link = bpf_program__attach_perf_event(program, event.get());
   if (link) event.release();

@@ -17,7 +17,7 @@ Fd OpenPerfEvent(perf_event_attr& attributes);
 // Does not need a mounted tracefs.
 Fd OpenTracepoint(const std::string& name);
 
-// Attaches a SEC("tracepoint/category/event") program; null with errno set on failure.
-bpf_link* AttachTracepoint(const bpf_program* program);
+// Null with errno set on failure.
+bpf_link* AttachTracepoint(const bpf_program* program, const std::string& name);
 
 }  // namespace wirespan

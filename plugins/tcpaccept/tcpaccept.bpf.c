@@ -2,7 +2,7 @@
 // Connections that accept() returns: requests their span, and sums how long they took, which were never accepted and
 // which calls failed.
 // Hooks: tp_btf/inet_sock_set_state (in the tracker's chain); fentry/security_sock_graft and fexit/__sys_accept4, or else
-// tp/syscalls/sys_exit_accept4, tp/syscalls/sys_exit_accept and tp_btf/io_uring_complete.
+// tp/syscalls/sys_exit_accept4,syscalls/sys_exit_accept and tp_btf/io_uring_complete.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

@@ -91,8 +91,7 @@ export class FailuresCursor extends StructCursor implements Failures {
 export const skeleton = {
   hash: "0fcadc7ba4a5080e",
   programs: {
-    accept4_exit: "tp/syscalls/sys_exit_accept4",
-    accept_exit: "tp/syscalls/sys_exit_accept",
+    accept_exit: "tp/syscalls/sys_exit_accept4,syscalls/sys_exit_accept",
     accept_failed: "fexit/__sys_accept4",
     accept_graft: "fentry/security_sock_graft",
     accept_uring: "tp_btf/io_uring_complete",

@@ -4,8 +4,7 @@ import { filterLayout, siphashKeyLayout } from "../../bpf/include/wirespan/struc
 export const skeleton = {
   hash: "e90b262896d1cb27",
   programs: {
-    accept4_exit: "tp/syscalls/sys_exit_accept4",
-    accept_exit: "tp/syscalls/sys_exit_accept",
+    accept_exit: "tp/syscalls/sys_exit_accept4,syscalls/sys_exit_accept",
     accept_failed: "fexit/__sys_accept4",
     accept_graft: "fentry/security_sock_graft",
     accept_uring: "tp_btf/io_uring_complete",

@@ -28,11 +28,7 @@ const volatile bool has_accept_failed = false;
 			failed(c);                                                    \
 		return 0;                                                             \
 	}                                                                             \
-	SEC("tp/syscalls/sys_exit_accept4") int accept4_exit(void *ctx)               \
-	{                                                                             \
-		return on_accept_exit(!has_accept_failed);                            \
-	}                                                                             \
-	SEC("tp/syscalls/sys_exit_accept") int accept_exit(void *ctx)                 \
+	SEC(ACCEPT_EXITS) int accept_exit(void *ctx)                                  \
 	{                                                                             \
 		return on_accept_exit(!has_accept_failed);                            \
 	}                                                                             \

@@ -8,6 +8,9 @@
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
 
+/* One program for both: the verifier checks it once. */
+#define ACCEPT_EXITS "tp/syscalls/sys_exit_accept4,syscalls/sys_exit_accept"
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, 1);
