@@ -9,5 +9,6 @@ struct bpf_dynptr {
 	u64 opaque[2];
 } __attribute__((aligned(8)));
 
-extern int bpf_dynptr_from_skb(struct sk_buff *skb, u64 flags,
-			       struct bpf_dynptr *packet) __ksym __weak;
+/* The addon puts the kernel's function in place of this number (native/src/tracing.cc). */
+static int (*const bpf_dynptr_from_skb)(struct sk_buff *skb, u64 flags,
+					struct bpf_dynptr *packet) = (void *)0x7b7f0001;
