@@ -12,8 +12,9 @@ word = ctypes.c_void_p
 environ = ctypes.POINTER(word).in_dll(ctypes.CDLL(None), "environ")
 count = 0
 while environ[count]: count += 1
-kept = [ctypes.create_string_buffer(ctypes.string_at(environ[i])) for i in range(count)]
-copies = (word * (count + 1))(*[ctypes.addressof(one) for one in kept], None)
+more = int(sys.argv[2])
+kept = [ctypes.create_string_buffer(one) for one in [b"V=x"] * more + [ctypes.string_at(environ[i]) for i in range(count)]]
+copies = (word * (len(kept) + 1))(*[ctypes.addressof(one) for one in kept], None)
 empty = (word * 1)(None)
 if sys.argv[1] == "nginx":
     original = stack + 8 * (ctypes.c_long.from_address(stack).value + 2)
@@ -34,19 +35,32 @@ describe("an environment that is overwritten with a title", () => {
     OTEL_RESOURCE_ATTRIBUTES: `deployment.environment.name=${"t".repeat(1500)}`,
     API_KEY: "secret",
   };
+  /** `more`: variables that come first. */
+  async function environmentOf(like: string, more = 0) {
+    const child = spawn("python3", ["-c", overwriting, like, `${more}`], {
+      env,
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    try {
+      await once(child.stdout, "data");
+      return new Proc().process(child.pid!)?.environment;
+    } finally {
+      child.kill("SIGKILL");
+    }
+  }
+
   for (const [like, expected] of [
     ["postgres", { serviceName: "cart", resourceAttributes: env.OTEL_RESOURCE_ATTRIBUTES }],
     ["nginx", { serviceName: "cart", resourceAttributes: env.OTEL_RESOURCE_ATTRIBUTES }],
     ["none", {}],
   ] as const) {
     it(`is read from its copy, if there is one: ${like}`, async () => {
-      const child = spawn("python3", ["-c", overwriting, like], { env, stdio: ["pipe", "pipe", "inherit"] });
-      try {
-        await once(child.stdout, "data");
-        assert.deepEqual(new Proc().process(child.pid!)?.environment, expected);
-      } finally {
-        child.kill("SIGKILL");
-      }
+      assert.deepEqual(await environmentOf(like), expected);
     });
   }
+
+  it("costs a bounded number of reads, however many variables there are", async () => {
+    assert.equal((await environmentOf("postgres", 900))?.serviceName, "cart");
+    assert.deepEqual(await environmentOf("postgres", 1100), {});
+  });
 });

@@ -5,8 +5,8 @@ import { AddressSpace } from "./address-space.ts";
 import { findVariable, type Memory, programHeadersOf } from "./elf.ts";
 import { cutText, type Environment, wanted } from "./environment.ts";
 
-/** Maximum number of a process's variables and of its arguments. */
-const most = 4096;
+/** Maximum number of a process's variables, each of which is read on its own, and of its arguments. */
+const most = 1024;
 const pageSize = 4096;
 /** What both names begin with; of other variables no more than this is read. */
 const prefix = Buffer.from("OTEL_");
