@@ -93,76 +93,121 @@ static __always_inline int read_line(struct scratch *s, u32 at, u32 n)
 	return at + skip <= n ? (int)(at + skip) : HEAD_OTHER;
 }
 
-/* The lines that begin after the newlines in the 8 bytes at `at`; `newlines` has the highest bit of each set. */
-__noinline int read_lines(struct scratch *s, u32 at, u64 newlines, u32 n)
+/* The highest bit of each byte. */
+#define HIGHEST (0x80 * EACH_BYTE)
+
+/* The highest bits of those of 8 bytes that are zero, and maybe of others above them. */
+#define ZEROS(word) (((word)-EACH_BYTE) & ~(word)&HIGHEST)
+
+/* The same for newlines. */
+static __always_inline u64 newlines_in(u64 text)
 {
+	return ZEROS(text ^ '\n' * EACH_BYTE);
+}
+
+/* The highest bit is set for each byte up to a newline, for those that are not ASCII, and maybe for others next to these. */
+#define MAY_BE_NEWLINES(word) ((word) - ('\n' + 1) * EACH_BYTE)
+
+/* Number of bytes up to the first newline, with it. */
+static __always_inline u32 end_of_first(u64 newlines)
+{
+	return (((newlines & -newlines) - 1) & EACH_BYTE) * EACH_BYTE >> 56;
+}
+
+/*
+ * The lines that begin after the newlines in `text`, the 8 bytes at `at`; 1 if the search ends with one of them. What is
+ * found is kept in the scratch memory, so that the verifier does not follow each value of it through the search.
+ */
+__noinline int read_lines(struct scratch *s, u32 at, u64 text, u32 n)
+{
+	u64 newlines = newlines_in(text);
+
 	if (!s)
-		return HEAD_OTHER;
+		return 1;
 	for (int i = 0; i < 4; i++) {
-		u64 below;
 		int value;
 
 		if (!newlines)
 			break;
-		below = ((newlines & -newlines) - 1) & EACH_BYTE;
-		value = read_line(s, at + (u32)(below * EACH_BYTE >> 56), n);
-		if (value != HEAD_OTHER)
-			return value;
+		value = read_line(s, at + end_of_first(newlines), n);
 		newlines &= newlines - 1;
+		if (value == HEAD_OTHER)
+			continue;
+		if (value >= 0 && s->found < 0) {
+			s->found = value;
+			continue;
+		}
+		if (value >= 0)
+			s->found = HEAD_AMBIGUOUS;
+		else if (s->found < 0)
+			s->found = HEAD_ENDED;
+		return 1;
 	}
-	return HEAD_OTHER;
+	return 0;
 }
 
-/* The highest bits of those of 8 bytes that are newlines. */
-static __always_inline u64 newlines_at(const u8 *p)
+/*
+ * Whether a line that begins after a newline in `text`, the 8 bytes at `p`, may be of interest. Most are not, and are not
+ * worth a call.
+ */
+static __always_inline bool is_of_interest(const u8 *p, u64 text)
 {
-	u64 word = *(const u64 *)p ^ '\n' * EACH_BYTE;
+	u64 newlines = newlines_in(text), line, small;
 
-	return (word - EACH_BYTE) & ~word & 0x80 * EACH_BYTE;
+	/* Several: short lines, as at the end of a head. */
+	if (newlines & (newlines - 1))
+		return true;
+	line = *(const u64 *)(p + (end_of_first(newlines) & 15));
+	small = line | NAME_BEGIN_SMALL;
+	return small == NAME_BEGIN || small == LENGTH_BEGIN || (u8)line == '\r' || (u8)line == '\n';
 }
 
-/* Words that are searched together. */
+/* Words that are searched together, and bytes that are searched by one call. */
 #define WORDS 4
+#define PART  512
 
-/* Searches the bytes from `from` up to the end of the head, or to `n`. */
-__noinline int search_head(struct scratch *s, u32 from, u32 n)
+/* Searches a part of a head; 1 if the search ends in it. Global, and short: each step of its loop is verified by itself. */
+__noinline int search_part(struct scratch *s, u32 from, u32 n)
 {
-	int found = HEAD_CONTINUES;
-
 	if (!s)
-		return found;
-	s->next = 0;
-	if (from)
-		s->body = 0;
-	for (u32 i = 0; i < SEARCHED; i += 8 * WORDS) {
+		return 1;
+	for (u32 i = 0; i < PART; i += 8 * WORDS) {
+		u64 words[WORDS], any = 0;
 		u32 at = from + i;
-		u64 newlines[WORDS];
 		const u8 *p;
 
 		if (at >= n)
-			break;
+			return 1;
 		/* Otherwise the compiler counts from -32, which Linux 7.3 refuses. */
 		p = s->bytes + MASKED(at, SCRATCH_MASK);
-		for (int i = 0; i < WORDS; i++)
-			newlines[i] = newlines_at(p + 8 * i);
-		if (!(newlines[0] | newlines[1] | newlines[2] | newlines[3]))
-			continue;
-		for (int i = 0; i < WORDS; i++) {
-			int value;
-
-			if (!newlines[i])
-				continue;
-			value = read_lines(s, at + 8 * i, newlines[i], n);
-			if (value == HEAD_OTHER)
-				continue;
-			if (value == HEAD_ENDED)
-				return found >= 0 ? found : HEAD_ENDED;
-			if (found >= 0)
-				return HEAD_AMBIGUOUS;
-			found = value;
+		for (int k = 0; k < WORDS; k++) {
+			words[k] = *(const u64 *)(p + 8 * k);
+			any |= MAY_BE_NEWLINES(words[k]);
 		}
+		if (!(any & HIGHEST))
+			continue;
+		for (int k = 0; k < WORDS; k++)
+			if (MAY_BE_NEWLINES(words[k]) & HIGHEST &&
+			    is_of_interest(p + 8 * k, words[k]) &&
+			    read_lines(s, at + 8 * k, words[k], n))
+				return 1;
 	}
-	return found;
+	return 0;
+}
+
+/* Searches the bytes from `from` up to the end of the head, or to `n`. Global: verified once. */
+__noinline int search_head(struct scratch *s, u32 from, u32 n)
+{
+	if (!s)
+		return HEAD_CONTINUES;
+	s->next = 0;
+	s->found = HEAD_CONTINUES;
+	if (from)
+		s->body = 0;
+	for (u32 i = 0; i < SEARCHED; i += PART)
+		if (search_part(s, from + i, n))
+			break;
+	return s->found;
 }
 
 /* The value of a hexadecimal digit, or more than 15. W3C Trace Context allows lower case only. */

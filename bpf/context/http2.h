@@ -181,56 +181,79 @@ __noinline int decode(struct scratch *s, u32 at, u32 n)
 
 #define PLAIN 0x10000
 
-/* A value that begins at `at` or one of the next three bytes, as 00 16 (Huffman-coded "00-") or "00-". */
-__noinline int match_value(struct scratch *s, u32 at, u32 n)
+/* The length byte before a value, and the value's first bytes: Huffman-coded "00-", or "00-". */
+static __always_inline bool is_huffman(u32 word)
 {
-	if (!s || at < 1 || at >= SEARCHED)
-		return -1;
-	for (u32 k = 0; k < 4; k++) {
-		const u8 *p = s->bytes + MASKED(at + k - 1, SCRATCH_MASK);
-		u32 begin = at + k, bytes = p[0] & 0x7f;
+	u8 bytes = word;
 
-		if (begin + bytes > n)
+	return bytes >= 0xa3 && bytes <= 0xaa && word << 8 >> 16 == 0x1600;
+}
+
+static __always_inline bool is_plain(u32 word)
+{
+	return word == (55 | '0' << 8 | '0' << 16 | '-' << 24);
+}
+
+/*
+ * The first value at or after `from` whose zero byte, if it is Huffman-coded, or hyphen is one of the 8 bytes at `at`; -1:
+ * none.
+ */
+__noinline int match_value(struct scratch *s, u32 at, u32 from, u32 n)
+{
+	if (!s)
+		return -1;
+	for (u32 k = 0; k < 10; k++) {
+		const u8 *p = s->bytes + MASKED(at + k - 3, SCRATCH_MASK);
+		u32 begin = at + k - 2, word = *(const u32 *)p;
+
+		if (begin < from || (u64)begin + (word & 0x7f) > n)
 			continue;
-		if (p[0] >= 0xa3 && p[0] <= 0xaa && p[1] == 0 && p[2] == 0x16)
+		if (is_huffman(word))
 			return begin;
-		if (p[0] == 55 && p[1] == '0' && p[2] == '0' && p[3] == '-')
+		if (is_plain(word))
 			return begin | PLAIN;
 	}
 	return -1;
 }
 
-/* A block is not searched beyond this offset in the message. */
+/* What begins behind this offset in a message is not searched. */
 #define BLOCK_SEARCHED (TAIL + WINDOW / 2)
 
-/* 1 if x is 0, otherwise 0, without a branch, which the verifier would have to explore. */
-#define IS_ZERO(x)             (((u64)(x)-1) >> 63)
-#define IS_HUFFMAN(word, bits) IS_ZERO(((word) >> (bits)&0xffff) ^ 0x1600)
-#define IS_PLAIN(word, bits)   IS_ZERO(((word) >> (bits)&0xffffff) ^ 0x2d3030)
-
-/* The first value at or after `from`; -1: none. */
-__noinline int search_block(struct scratch *s, u32 from, u32 n)
+/* What was found in a part of a block; 0: nothing. */
+__noinline int search_block_part(struct scratch *s, u32 at, u32 from, u32 n)
 {
 	if (!s)
-		return -1;
-	for (u32 at = 0; at < BLOCK_SEARCHED; at += 4) {
-		u64 word, hit;
+		return 0;
+	for (u32 i = 0; i < PART; i += 8) {
+		u64 word;
 		int value;
 
-		if (at >= n)
+		if (at + i >= n)
 			break;
-		word = *(u64 *)(s->bytes + at);
-		hit = IS_HUFFMAN(word, 0) | IS_HUFFMAN(word, 8) | IS_HUFFMAN(word, 16) |
-		      IS_HUFFMAN(word, 24) | IS_PLAIN(word, 0) | IS_PLAIN(word, 8) |
-		      IS_PLAIN(word, 16) | IS_PLAIN(word, 24);
-		asm volatile("" : "+r"(hit));
-		if (!hit)
+		word = *(const u64 *)(s->bytes + MASKED(at + i, SCRATCH_MASK));
+		if (!(ZEROS(word) | ZEROS(word ^ '-' * EACH_BYTE)))
 			continue;
-		value = match_value(s, at, n);
-		if (value >= 0 && (u32)(value & ~PLAIN) >= from)
+		value = match_value(s, at + i, from, n);
+		if (value >= 0)
 			return value;
 	}
-	return -1;
+	return 0;
+}
+
+/* The first value at or after `from`; 0: none. */
+__noinline int search_block(struct scratch *s, u32 from, u32 n)
+{
+	for (u32 i = 0; i < BLOCK_SEARCHED; i += PART) {
+		u32 at = (from & ~7u) + i;
+		int value;
+
+		if (at >= n || at >= BLOCK_SEARCHED)
+			break;
+		value = search_block_part(s, at, from, n);
+		if (value)
+			return value;
+	}
+	return 0;
 }
 
 /*
@@ -248,7 +271,7 @@ __noinline int read_block(struct entry *e, struct scratch *s, u32 from, u32 n)
 		int value = search_block(s, from, n), parsed = HEAD_INVALID;
 		u32 at = value & ~PLAIN;
 
-		if (value < 0)
+		if (!value)
 			break;
 		from = at + 1;
 		if (value & PLAIN)

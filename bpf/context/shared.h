@@ -41,6 +41,8 @@ struct scratch {
 	u32 next;
 	/* The length of that body, as far as the head has named it. */
 	u32 body;
+	/* Its traceparent so far: enum head. */
+	s32 found;
 	/* Number of bytes, with the tail. */
 	u32 filled;
 	/* The context of a request behind the first. */
