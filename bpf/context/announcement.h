@@ -59,7 +59,10 @@ struct {
 	__type(value, struct tables);
 } tables SEC(".maps");
 
-/* Number of tables so far. For each new one, sockets that seemed to have no contexts are checked again. */
+/*
+ * Number of tables so far, and of programs whose threads' contexts can be read. For each new one, sockets that seemed to
+ * have no contexts are checked again.
+ */
 u32 announcements;
 
 static __always_inline bool is_of(const struct table *t, const struct task_struct *task)
@@ -70,10 +73,14 @@ static __always_inline bool is_of(const struct table *t, const struct task_struc
 /* The running thread's own table, or else its process's. */
 static __always_inline const struct table *current_table(void)
 {
-	struct task_struct *current = bpf_get_current_task_btf();
-	struct tables *t = bpf_task_storage_get(&tables, current, NULL, 0);
-	struct task_struct *leader = current->group_leader;
+	struct task_struct *current, *leader;
+	struct tables *t;
 
+	if (!announcements)
+		return NULL;
+	current = bpf_get_current_task_btf();
+	leader = current->group_leader;
+	t = bpf_task_storage_get(&tables, current, NULL, 0);
 	if (t && is_of(&t->own, current))
 		return &t->own;
 	t = leader ? bpf_task_storage_get(&tables, leader, NULL, 0) : NULL;

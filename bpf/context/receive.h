@@ -135,16 +135,19 @@ static __noinline int count_pipelined(struct carrier *c, struct scratch *s, u32 
 	return 0;
 }
 
-/* `n` bytes of a head, including the tail, are in `s`; `bytes`: of the message, up to the limit of the window. */
-static __always_inline void read_received_head(struct carrier *c, struct scratch *s, u32 n,
-					       u32 bytes)
+/*
+ * `n` bytes of a head that begins at `from`, including the tail, are in `s`; `bytes`: of the message, up to the limit of
+ * the window.
+ */
+static __always_inline void read_received_head(struct carrier *c, struct scratch *s, u32 from,
+					       u32 n, u32 bytes)
 {
 	bool is_cut = c->head_bytes + bytes >= window;
 	struct entry e = {};
-	int head = read_head(&e, s, c->tail.begin, n);
+	int head = read_head(&e, s, from, n);
 
 	if (goes_on(head, c->head_bytes + bytes)) {
-		keep_tail(c, s, c->tail.begin, n, TAIL_RECEIVED);
+		keep_tail(c, s, from, n, TAIL_RECEIVED);
 		c->head_bytes += n - TAIL;
 		return;
 	}

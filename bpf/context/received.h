@@ -16,7 +16,7 @@ static __always_inline int see_received(struct sock *sk, struct msghdr *msg, int
 {
 	struct conn *known = bpf_sk_storage_get(&conns, sk, NULL, 0);
 	const struct iov_iter *iter = &msg->msg_iter;
-	u32 bytes = received, limit, seq;
+	u32 bytes = received, from, limit, seq;
 	const struct tcp_sock *tp;
 	struct scratch *s;
 	struct carrier *c;
@@ -55,7 +55,7 @@ static __always_inline int see_received(struct sock *sk, struct msghdr *msg, int
 			      tp->write_seq);
 		c->protocol = CARRIED_HTTP1;
 	}
-	begin_scratch(s, &c->tail);
+	from = begin_scratch(s, &c->tail, c->tail_of == TAIL_RECEIVED);
 	limit = window - c->head_bytes;
 	if (limit > bytes)
 		limit = bytes;
@@ -65,7 +65,7 @@ static __always_inline int see_received(struct sock *sk, struct msghdr *msg, int
 		COUNT_CORRELATED(unreadable, 1);
 		return 0;
 	}
-	read_received_head(c, s, TAIL + limit, bytes > limit ? window : limit);
+	read_received_head(c, s, from, TAIL + limit, bytes > limit ? window : limit);
 	return 0;
 }
 

@@ -14,8 +14,8 @@ static __always_inline void follow_head(struct carrier *c, struct scratch *s,
 					const struct piece *p)
 {
 	u32 limit = window - c->head_bytes;
+	u32 from = begin_scratch(s, &c->tail, c->tail_of == TAIL_RECEIVED);
 
-	begin_scratch(s, &c->tail);
 	if (limit > p->bytes)
 		limit = p->bytes;
 	if (limit > WINDOW ||
@@ -23,7 +23,7 @@ static __always_inline void follow_head(struct carrier *c, struct scratch *s,
 		drop_tail(c);
 		return;
 	}
-	read_received_head(c, s, TAIL + limit, p->bytes > limit ? window : limit);
+	read_received_head(c, s, from, TAIL + limit, p->bytes > limit ? window : limit);
 }
 
 /*

@@ -86,7 +86,8 @@ __noinline int take_block(struct streams *t, struct follower *f, struct scratch 
 
 	if (!t || !f || !s || !p)
 		return 0;
-	found = read_block(&e, s, 1, TAIL + bytes);
+	/* There is no tail before a block that begins here. */
+	found = read_block(&e, s, p->block ? TAIL : 1, TAIL + bytes);
 	if (found == HEAD_AMBIGUOUS)
 		COUNT_CORRELATED(ambiguous, 1);
 	request = request_of(t, f->stream);
@@ -217,7 +218,7 @@ static __always_inline void follow_frames(struct carrier *c, struct streams *t, 
 			take = left;
 		if (take > WINDOW)
 			take = WINDOW;
-		begin_scratch(s, &f->tail);
+		begin_scratch(s, &f->tail, !p->block);
 		if (bpf_dynptr_read(s->bytes + TAIL, MASKED(take, SCRATCH_MASK), packet,
 				    offset + p->block, 0))
 			return;

@@ -119,16 +119,52 @@ static __noinline bool is_left_out(struct conn *c)
 	return true;
 }
 
+/* What is known about a message when its bytes are assigned. */
+enum {
+	/* The table, or the thread, has provided the context. */
+	HAS_CONTEXT = 1 << 0,
+	/* It is known where threads of the program have theirs. */
+	PUBLISHES = 1 << 1,
+	IS_CALL = 1 << 2,
+	IS_READABLE = 1 << 3,
+	IS_FIRST = 1 << 4,
+	IS_PREFACE = 1 << 5,
+	IS_TLS = 1 << 6,
+};
+
+/* What the first bytes of a message are. The accepting side responds. */
+static __always_inline u32 kind_of(u64 word, const struct conn *c)
+{
+	if (is_tls(word))
+		return IS_TLS;
+	if (c->direction == DIRECTION_INBOUND)
+		return 0;
+	if (reads_http1 && is_method(word))
+		return IS_FIRST;
+	return reads_http2 && (u32)word == PREFACE ? IS_PREFACE : 0;
+}
+
+/*
+ * The same value, which the verifier no longer knows: the paths that lead to it join, instead of being followed one by
+ * one through all that comes next.
+ */
+static __always_inline u32 joined(struct scratch *s, u32 value)
+{
+	*(volatile u32 *)&s->joined = value;
+	return *(volatile u32 *)&s->joined;
+}
+
 static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 {
 	struct conn *known = bpf_sk_storage_get(&conns, sk, NULL, 0);
 	const struct iov_iter *iter = &msg->msg_iter;
 	struct message m = { .conn = known };
-	bool is_readable, is_first, is_preface, has_context = false, publishes = false;
-	bool is_call = false, is_searched = false;
+	bool has_context = false, is_searched = false;
 	struct source from = {};
 	struct carrier *c;
+	struct scratch *s;
 	const struct table *t = NULL;
+	u32 flags = 0;
 	u64 word = 0;
 
 	if (!known || known->excluded || known->unread_sends == OPAQUE_FOR_GOOD) {
@@ -138,10 +174,11 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 	if (is_send_opaque(known) && !is_tls_call_running())
 		return 0;
 	m.tp = bpf_skc_to_tcp_sock(sk);
-	if (!m.tp)
+	s = scratch_of(SCRATCH_SEND);
+	if (!m.tp || !s)
 		return 0;
 	m.seq = m.tp->write_seq;
-	m.bytes = BPF_CORE_READ(iter, count);
+	m.bytes = iter->count;
 	c = bpf_sk_storage_get(&contexts, sk, NULL, 0);
 	if (c) {
 		/* The rest of a message that did not fit. */
@@ -156,14 +193,13 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 		if (has_several_in_flight(c))
 			m.earlier = create_earlier(sk);
 	}
-	is_readable = m.bytes && find_source(&from, iter);
-	if (is_readable &&
-	    bpf_probe_read_user(&word, from.bytes < 8 ? from.bytes & 7 : 8, from.base)) {
-		COUNT_CORRELATED(unreadable, 1);
-		is_readable = false;
+	if (m.bytes && find_source(&from, s, iter, m.bytes)) {
+		word = read_ahead(s, &from, c && c->protocol == CARRIED_HTTP1);
+		if (s->copied)
+			flags = IS_READABLE | kind_of(word, known);
 	}
 	/* Several threads may announce their tables over one connection, also over one that a filter excludes. */
-	if (reads_tables && is_readable && word == TABLE_MAGIC) {
+	if (reads_tables && flags && word == TABLE_MAGIC) {
 		if (take_announcement(known, (u64)from.base, m.bytes))
 			known->unread_segments = OPAQUE_FOR_GOOD;
 		return 0;
@@ -172,6 +208,7 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 		leave_tls_call();
 		return 0;
 	}
+	flags = joined(s, flags);
 	if (reads_tables) {
 		t = current_table();
 		if (t)
@@ -183,29 +220,29 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 	if (reads_threads && !has_context && !(c && c->has_table_seq)) {
 		int says = read_thread(sk, &m, &c);
 
-		publishes = says != THREAD_UNKNOWN;
+		if (says != THREAD_UNKNOWN)
+			flags |= PUBLISHES;
 		has_context = says == THREAD_HAS_CONTEXT;
 	}
-	if (reads_tls && !has_context && !(c && c->has_table_seq) &&
-	    known->direction != DIRECTION_INBOUND)
-		is_call = read_tls_call(sk, &m, word, &c);
-	/* The accepting side responds. */
-	is_first = reads_http1 && is_readable && is_method(word) &&
-		   known->direction != DIRECTION_INBOUND;
-	is_preface = reads_http2 && is_readable && (u32)word == PREFACE &&
-		     known->direction != DIRECTION_INBOUND;
-	if (!c && (is_first || is_preface || is_tls(word))) {
+	if (has_context)
+		flags |= HAS_CONTEXT;
+	else if (reads_tls && !(c && c->has_table_seq) && known->direction != DIRECTION_INBOUND &&
+		 read_tls_call(sk, &m, word, &c))
+		flags |= IS_CALL;
+	flags = joined(s, flags);
+	has_context = flags & HAS_CONTEXT;
+	if (!c && flags & (IS_FIRST | IS_PREFACE | IS_TLS)) {
 		c = create_carrier(sk);
 		/* Its first byte, and the table has no slot for it yet: any later records belong to later messages. */
 		if (c && t && m.seq == known->own_isn)
 			c->looked = true;
 	}
 	if (!c) {
-		if (!publishes)
+		if (!(flags & PUBLISHES))
 			on_unread(known, NULL);
 		return 0;
 	}
-	if (is_tls(word) && c->protocol != CARRIED_TLS && c->protocol != CARRIED_HTTP2) {
+	if (flags & IS_TLS && c->protocol != CARRIED_TLS && c->protocol != CARRIED_HTTP2) {
 		/* Earlier requests to a proxy have been answered. */
 		if (c->protocol == CARRIED_HTTP1 && !has_context) {
 			struct entry nobodys = { .seq = m.seq };
@@ -215,29 +252,29 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 		c->protocol = CARRIED_TLS;
 	}
 	if (c->protocol == CARRIED_TLS) {
-		if (!is_call && !has_context)
+		if (!(flags & (IS_CALL | HAS_CONTEXT)))
 			end_answered_call(&m, c);
-		if (!is_call && !has_context && !publishes)
+		if (!(flags & (IS_CALL | HAS_CONTEXT | PUBLISHES)))
 			on_unread(known, c);
-	} else if (is_preface || c->protocol == CARRIED_HTTP2) {
-		if (is_readable)
-			on_frames(sk, &m, c, &from, is_preface, has_context);
-	} else if (is_first || (is_readable && c->tail_of == TAIL_SENT)) {
-		is_searched = on_request(&m, c, &from, is_first, has_context);
+	} else if (flags & IS_PREFACE || c->protocol == CARRIED_HTTP2) {
+		if (flags & IS_READABLE)
+			on_frames(sk, s, &m, c, &from, flags & IS_PREFACE, has_context);
+	} else if (flags & IS_FIRST || (flags & IS_READABLE && c->tail_of == TAIL_SENT)) {
+		is_searched = on_request(s, &m, c, &from, flags & IS_FIRST, has_context);
 	} else if (has_context) {
 		c->awaits_answer = false;
 	} else if (c->awaits_answer) {
 		keep_answer(&m, c);
 	} else {
 		end_answered(&m, c);
-		if (!publishes)
+		if (!(flags & PUBLISHES))
 			on_unread(known, c);
 	}
 	c->sent_from = m.seq;
 	c->sent_to = m.seq + m.bytes;
 	tell_handshake(sk, &m, c, word);
-	if (is_searched)
-		read_pipelined(sk, &m, c);
+	if (is_searched && is_more_sent(s, m.bytes))
+		read_pipelined(sk, s, &m, c);
 	return 0;
 }
 

@@ -227,8 +227,9 @@ static long see_sent_frame(u32 i, struct sent_frames *x)
 }
 
 /* `is_preface`: the connection begins with this message. */
-static __always_inline void on_frames(struct sock *sk, const struct message *m, struct carrier *c,
-				      const struct source *from, bool is_preface, bool has_context)
+static __always_inline void on_frames(struct sock *sk, struct scratch *s, const struct message *m,
+				      struct carrier *c, const struct source *from, bool is_preface,
+				      bool has_context)
 {
 	struct frames_state state = {
 		.seq = m->seq,
@@ -237,13 +238,11 @@ static __always_inline void on_frames(struct sock *sk, const struct message *m, 
 		.has_context = has_context,
 		.answers = m->conn->direction == DIRECTION_INBOUND,
 	};
-	struct sent_frames x = { .carrier = c, .from = from, .state = &state };
-
+	struct sent_frames x = { .carrier = c, .scratch = s, .from = from, .state = &state };
 	struct sender *out;
 
-	x.scratch = scratch_of(SCRATCH_SEND);
 	x.streams = create_streams(sk);
-	if (!x.scratch || !x.streams)
+	if (!x.streams)
 		return;
 	begin_message(c, x.streams, m->seq);
 	out = &x.streams->out;
@@ -259,8 +258,8 @@ static __always_inline void on_frames(struct sock *sk, const struct message *m, 
 	/* The middle of a long frame. */
 	if ((s32)(out->next - m->seq) >= (s32)m->bytes)
 		return;
-	begin_scratch(x.scratch, NULL);
-	state.copied = copy_message(x.scratch, from, m->bytes < WINDOW ? m->bytes : WINDOW) - TAIL;
+	begin_scratch(s, NULL, false);
+	state.copied = copy_message(s, from, m->bytes < WINDOW ? m->bytes : WINDOW) - TAIL;
 	state.at = out->next - m->seq;
 	if ((s32)state.at >= 0) {
 		/* The rest of an earlier message, and then more. */

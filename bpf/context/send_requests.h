@@ -5,37 +5,39 @@
 #include "http1.h"
 #include "source.h"
 
-/* The message contains a head, or its next part. */
-static __noinline int read_sent_head(const struct message *m, struct carrier *c,
-				     const struct source *from, struct entry *e)
+/* The message contains a head, or its next part. Global: verified once. */
+__noinline int read_sent_head(struct scratch *s, struct carrier *c, const struct source *from,
+			      struct entry *e, u32 bytes)
 {
-	struct scratch *s = scratch_of(SCRATCH_SEND);
-	bool continues = c->tail_of == TAIL_SENT;
-	u32 limit = window - (continues ? c->head_bytes : 0), n;
-	u32 begin = continues ? c->tail.begin : 0;
+	u32 limit, n, begin, had = 0;
+	bool continues;
 	int head;
 
-	if (!s)
+	if (!s || !c || !from || !e)
 		return HEAD_OTHER;
-	if (limit > m->bytes)
-		limit = m->bytes;
-	begin_scratch(s, continues ? &c->tail : NULL);
+	continues = c->tail_of == TAIL_SENT;
+	if (continues)
+		had = c->head_bytes;
+	limit = window - had;
+	if (limit > bytes)
+		limit = bytes;
+	begin = begin_scratch(s, &c->tail, continues);
 	n = copy_message(s, from, limit);
 	s->filled = n;
 	head = read_head(e, s, begin, n);
-	if (!goes_on(head,
-		     (continues ? c->head_bytes : 0) + (m->bytes > limit ? window : n - TAIL))) {
+	if (!goes_on(head, had + (bytes > limit ? window : n - TAIL))) {
 		drop_tail(c);
 		return head;
 	}
 	keep_tail(c, s, begin, n, TAIL_SENT);
-	c->head_bytes = (continues ? c->head_bytes : 0) + (n - TAIL);
+	c->head_bytes = had + (n - TAIL);
 	return head;
 }
 
 /* A request line begins the message, or its head continues in it. Whether the head was searched for its bytes' context. */
-static __always_inline bool on_request(const struct message *m, struct carrier *c,
-				       const struct source *from, bool is_first, bool has_context)
+static __always_inline bool on_request(struct scratch *s, const struct message *m,
+				       struct carrier *c, const struct source *from, bool is_first,
+				       bool has_context)
 {
 	const struct entry *newest = &c->ring[MASKED(c->n - 1, CONTEXTS - 1)];
 	struct entry e = { .seq = m->seq, .received = m->tp->rcv_nxt };
@@ -54,7 +56,7 @@ static __always_inline bool on_request(const struct message *m, struct carrier *
 		c->asked_at = e.received;
 	}
 	c->protocol = CARRIED_HTTP1;
-	head = read_sent_head(m, c, from, &e);
+	head = read_sent_head(s, c, from, &e, m->bytes);
 	if (has_context) {
 		if (!head && c->n && !is_same_context(newest, &e))
 			COUNT_CORRELATED(contradicted, 1);
@@ -103,26 +105,29 @@ static long read_further(u32 i, struct pipelined *p)
 	return 0;
 }
 
+/* Whether something follows the head and the body in a message, or a body goes beyond it. */
+static __always_inline bool is_more_sent(const struct scratch *s, u32 bytes)
+{
+	return s->next != s->filled || s->filled - TAIL != bytes;
+}
+
 /*
  * The requests behind the first in a message, each with its own context. What follows the last, and what is received
  * from then on, belongs to no request.
  */
-static __noinline int read_pipelined(struct sock *sk, const struct message *m, struct carrier *c)
+static __noinline int read_pipelined(struct sock *sk, struct scratch *s, const struct message *m,
+				     struct carrier *c)
 {
 	struct pipelined p = {
 		.carrier = c,
 		.earlier = m->earlier,
-		.scratch = scratch_of(SCRATCH_SEND),
+		.scratch = s,
 		.seq = m->seq,
 		.bytes = m->bytes,
 		.received = m->tp->rcv_nxt,
 	};
-	struct scratch *s = p.scratch;
-	u32 n, end;
+	u32 n = s->filled, end;
 
-	if (!s)
-		return 0;
-	n = s->filled;
 	if (is_request_next(s, n)) {
 		if (!p.earlier)
 			p.earlier = create_earlier(sk);

@@ -43,10 +43,14 @@ struct scratch {
 	u32 body;
 	/* Its traceparent so far: enum head. */
 	s32 found;
-	/* Number of bytes, with the tail. */
+	/* Number of bytes, with the tail, and how many of the message were copied before it was known what it is. */
 	u32 filled;
+	u32 copied;
 	/* The context of a request behind the first. */
 	struct entry further;
+	/* For the verifier (send.h, source.h). */
+	u32 joined;
+	u64 base;
 	/* By calls of a TLS library (tls.h). */
 	u32 uses;
 } __attribute__((aligned(8)));
@@ -157,14 +161,17 @@ __noinline int make_room(struct carrier *c, struct earlier *earlier, u32 seq)
 /* From this message on, the bytes belong to this context, or are known to belong to none. Global: verified once. */
 __noinline int keep(struct carrier *c, struct earlier *earlier, const struct entry *e)
 {
-	const struct entry *newest;
+	const struct entry *newest, *oldest;
 
 	if (!c || !e)
 		return 0;
 	newest = &c->ring[MASKED(c->n - 1, CONTEXTS - 1)];
 	if (!e->source && c->n && !newest->source)
 		return 0;
-	make_room(c, earlier, e->seq);
+	oldest = &c->ring[MASKED(c->n, CONTEXTS - 1)];
+	/* Otherwise all that was sent with the oldest one is acknowledged. */
+	if (newest->seq == oldest->seq || (s32)(newest->seq - c->acked) > 0)
+		make_room(c, earlier, e->seq);
 	c->ring[MASKED(c->n, CONTEXTS - 1)] = *e;
 	c->has_sampled |= is_sampled(e);
 	c->n++;
@@ -196,17 +203,22 @@ static __always_inline void keep_tail(struct carrier *c, const struct scratch *s
 
 static __always_inline void drop_tail(struct carrier *c)
 {
+	if (c->tail_of == TAIL_NONE)
+		return;
 	c->tail_of = TAIL_NONE;
 	c->head_bytes = 0;
 	__builtin_memset(&c->tail, 0, sizeof(c->tail));
 }
 
-/* Before the message itself is copied after it; `tail`: NULL if a head begins with the message. */
-static __always_inline void begin_scratch(struct scratch *s, const struct tail *tail)
+/* Before the message itself is copied after it; returns where the head begins. `continues`: in the tail. */
+static __always_inline u32 begin_scratch(struct scratch *s, const struct tail *tail, bool continues)
 {
-	if (tail)
-		__builtin_memcpy(s->bytes, tail, TAIL);
-	else
+	if (!continues) {
 		__builtin_memset(s->bytes, 0, TAIL);
-	s->body = tail ? tail->body : 0;
+		s->body = 0;
+		return TAIL;
+	}
+	__builtin_memcpy(s->bytes, tail, TAIL);
+	s->body = tail->body;
+	return tail->begin;
 }

@@ -111,6 +111,9 @@ static __always_inline const struct thread_variable *current_variable(void)
 		ask_where(leader);
 		return NULL;
 	}
+	/* The agent counts there what it finds. */
+	if (!announcements)
+		return NULL;
 	number = a->number;
 	return bpf_map_lookup_elem(&thread_variables, &number);
 }

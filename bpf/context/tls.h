@@ -83,12 +83,12 @@ static __always_inline void read_plaintext(struct tls_call *call, const void *te
 		return;
 	__sync_fetch_and_add(&s->uses, 1);
 	uses = *(volatile u32 *)&s->uses;
-	begin_scratch(s, NULL);
+	begin_scratch(s, NULL, false);
 	if (limit > WINDOW ||
 	    bpf_probe_read_user(s->bytes + TAIL, MASKED(limit, SCRATCH_MASK), text))
 		COUNT_CORRELATED(unreadable, 1);
 	else
-		head = read_head(&call->context, s, 0, TAIL + limit);
+		head = read_head(&call->context, s, TAIL, TAIL + limit);
 	/* Where each of several requests is in what is encrypted is not known. */
 	if (is_request_next(s, TAIL + limit))
 		head = HEAD_AMBIGUOUS;
