@@ -63,13 +63,18 @@ describe("carriers of contexts", () => {
         .filter(({ carrier }) => carrier === "uprobe")
         .map(({ works, why }) => [works, why]);
     const [path, refusal] = ["/usr/lib/libssl.so.3", "/opt/libssl.so.1.1: it cannot be opened"];
-    assert.deepEqual(uprobe({ paths: [path], refusal: undefined }), [[true, path]]);
-    assert.deepEqual(uprobe({ paths: [path], refusal }), [[true, `${path}, not ${refusal}`]]);
-    assert.deepEqual(uprobe({ paths: [], refusal }), [[false, refusal]]);
-    assert.deepEqual(uprobe({ paths: [], refusal: undefined }), [
+    assert.deepEqual(uprobe({ paths: [path], refusal: undefined, unexamined: 0 }), [[true, path]]);
+    assert.deepEqual(uprobe({ paths: [path], refusal, unexamined: 0 }), [[true, `${path}, not ${refusal}`]]);
+    assert.deepEqual(uprobe({ paths: [path], refusal: undefined, unexamined: 3 }), [
+      [true, `${path}, 3 processes are not examined yet`],
+    ]);
+    assert.deepEqual(uprobe({ paths: [], refusal, unexamined: 0 }), [[false, refusal]]);
+    assert.deepEqual(uprobe({ paths: [], refusal: undefined, unexamined: 0 }), [
       [false, "no running program maps OpenSSL yet"],
     ]);
-    assert.deepEqual(uprobe({ paths: [], refusal: undefined }, all), [[false, "nothing observes it"]]);
+    assert.deepEqual(uprobe({ paths: [], refusal: undefined, unexamined: 0 }, all), [
+      [false, "nothing observes it"],
+    ]);
   });
 
   it("report what refuses them", () => {

@@ -24,7 +24,12 @@ export interface CarrierFacts {
   readonly readsOthers: boolean;
   /** Of `Correlation`. */
   readonly tlsLibraries:
-    | { readonly paths: readonly string[]; readonly refusal: string | undefined }
+    | {
+        readonly paths: readonly string[];
+        readonly refusal: string | undefined;
+        /** Number of processes. */
+        readonly unexamined: number;
+      }
     | undefined;
 }
 
@@ -68,17 +73,18 @@ export function carriersOf(facts: CarrierFacts): readonly CarrierReport[] {
       : found;
   };
   const uprobe = (): CarrierReport => {
-    const { paths = [], refusal } = tlsLibraries ?? {};
+    const { paths = [], refusal, unexamined = 0 } = tlsLibraries ?? {};
+    const rest = unexamined > 0 ? [`${unexamined} processes are not examined yet`] : [];
     const found = row(
       "uprobe",
       "HTTP/1.1 over TLS, sent, by programs that send within OpenSSL's SSL_write",
       ifOff("tlsUprobe", correlate.tlsUprobe),
       sent,
       refusalOf(hooks, TLS_HOOK),
-      paths.length > 0 ? undefined : (refusal ?? "no running program maps OpenSSL yet"),
+      paths.length > 0 ? undefined : (refusal ?? ["no running program maps OpenSSL yet", ...rest].join("; ")),
     );
     return found.works
-      ? { ...found, why: [...paths, ...(refusal ? [`not ${refusal}`] : [])].join(", ") }
+      ? { ...found, why: [...paths, ...(refusal ? [`not ${refusal}`] : []), ...rest].join(", ") }
       : found;
   };
   return [

@@ -57,6 +57,9 @@ function failure({ name, error }: FailedPlugin): PluginReport {
   return { name, state: "failed", error: { code: error.code, message: error.message, ...detail }, hooks: [] };
 }
 
+/** Longest time for which processes are searched for TLS libraries. */
+const mostLookingMs = 2000;
+
 async function attachAll(
   config: Config,
   plugins: readonly Plugin[],
@@ -68,6 +71,7 @@ async function attachAll(
     engine.run({ span() {}, event() {}, metrics() {} });
     await engine.collect();
     const { correlation, error } = await engine.correlated();
+    correlation?.tlsLibraries?.examineRest(mostLookingMs);
     const core: PluginReport = {
       name: "connections",
       state: "running",

@@ -37,8 +37,10 @@ export interface BpfObject {
   /**
    * Attaches a program for a function's entry or return to that function of an executable or a library, in all processes
    * that map the file, now and later; ENOENT if the file has no such symbol. Must be called only once for each file.
+   * Returns a number for `detachFunction`.
    */
-  attachFunction(program: string, path: string, symbol: string): void;
+  attachFunction(program: string, path: string, symbol: string): number;
+  detachFunction(link: number): void;
   /** Detaches one program wherever it is attached; detaching what is not attached does nothing. */
   detach(program: string): void;
   /** Puts one loaded program into a map of programs, for others to call (BPF_MAP_TYPE_PROG_ARRAY). */

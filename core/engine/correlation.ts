@@ -202,9 +202,10 @@ export class Correlation {
     if (programs.length < TLS_PROGRAMS.length) return;
     this.#tls = new TlsLibraries({
       // The return comes first, so that the end of every call is seen.
-      attach: (path, symbol) => {
-        for (const program of programs.toReversed())
-          this.#loaded.object.attachFunction(program, path, symbol);
+      attach: (path, symbol) =>
+        programs.toReversed().map((program) => this.#loaded.object.attachFunction(program, path, symbol)),
+      detach: (links) => {
+        for (const link of links) this.#loaded.object.detachFunction(link);
       },
       log: this.#log,
     });
@@ -276,7 +277,7 @@ export class Correlation {
   }
 
   /** Files in which requests that applications hand to OpenSSL are read; undefined if this is disabled. */
-  get tlsLibraries(): Pick<TlsLibraries, "paths" | "refusal"> | undefined {
+  get tlsLibraries(): Pick<TlsLibraries, "paths" | "refusal" | "unexamined" | "examineRest"> | undefined {
     return this.#tls;
   }
 

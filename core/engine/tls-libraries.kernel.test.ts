@@ -324,6 +324,43 @@ describe("contexts in requests that are handed to OpenSSL", () => {
     assert.ok(found > 0, `${found} of 9`);
   });
 
+  it("are found in new libraries when 64 are traced, instead of in those that no process maps any more", async function () {
+    const library = libraryOf("/usr/bin/curl");
+    if (!library) skip(this, "no curl with OpenSSL on this machine");
+    await using on = await stage("TLSv1_3");
+    const many = join(scratch, "many");
+    mkdirSync(many);
+    const { tlsLibraries } = on.w.seen.engine.correlation!;
+    const traced = () => tlsLibraries!.paths.filter((path) => path.startsWith(many));
+    /** A process that maps that many copies until its input ends. */
+    const hold = async (from: number, to: number) => {
+      const paths = Array.from({ length: to - from }, (_, i) => join(many, `libssl-${from + i}.so.3`));
+      for (const path of paths) copyFileSync(library, path);
+      const code = `import ctypes, sys
+for path in sys.argv[1:]: ctypes.CDLL(path)
+print(flush=True)
+sys.stdin.read()`;
+      const child = on.net.a.spawn("python3", ["-c", code, ...paths], { stdio: ["pipe", "pipe", "inherit"] });
+      await once(child.stdout!, "data");
+      return {
+        paths,
+        end: async () => {
+          child.stdin!.end();
+          await once(child, "exit");
+        },
+      };
+    };
+    const others = tlsLibraries!.paths.length;
+    const first = await hold(0, 40);
+    await on.w.seen.until("the first libraries", () => traced().length === 40);
+    await first.end();
+    const second = await hold(40, 80);
+    await on.w.seen.until("the second ones", () => second.paths.every((path) => traced().includes(path)));
+    assert.ok(tlsLibraries!.paths.length <= 64);
+    assert.equal(traced().length, 64 - others, "only as many are released as there must be");
+    await second.end();
+  });
+
   it("are found only while a reloaded configuration says so", async () => {
     await using on = await stage("TLSv1_3");
     const settings = {

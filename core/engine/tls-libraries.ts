@@ -17,9 +17,21 @@ const mostLooks = 100;
 /** Longest pause between two looks at one process, which may load a library at any time; seconds. */
 const longestPause = 64;
 
+/** At a process. */
 interface Look {
+  /** 0: it has not been examined yet. */
   pause: number;
   due: number;
+  /** Traced files that it had mapped. */
+  maps: readonly string[];
+}
+
+/** A traced file. */
+interface Watched {
+  readonly path: string;
+  readonly links: readonly number[];
+  /** Seconds for which no examined process has mapped it. */
+  unmapped: number;
 }
 
 /** A file in a process's memory. */
@@ -61,15 +73,16 @@ function inodeOf(path: string): number | undefined {
 
 export interface TlsLibrariesOptions {
   /** Attaches the programs for a function's entry and return; throws NativeError. */
-  attach(path: string, symbol: string): void;
+  attach(path: string, symbol: string): readonly number[];
+  detach(links: readonly number[]): void;
   readonly log: Log;
 }
 
 export class TlsLibraries {
   readonly #options: TlsLibrariesOptions;
   readonly #looks = new Map<string, Look>();
-  /** Paths of the traced files, by device and inode. */
-  readonly #watched = new Map<string, string>();
+  /** By device and inode. */
+  readonly #watched = new Map<string, Watched>();
   readonly #others = new Set<string>();
   readonly #timer: NodeJS.Timeout;
   #refusal: string | undefined;
@@ -83,7 +96,19 @@ export class TlsLibraries {
   }
 
   get paths(): readonly string[] {
-    return [...this.#watched.values()];
+    return Array.from(this.#watched.values(), ({ path }) => path);
+  }
+
+  /** Number of processes that are still to be examined for the first time. */
+  get unexamined(): number {
+    return [...this.#looks.values()].filter(({ pause }) => pause === 0).length;
+  }
+
+  /** Examines them, for at most that time in milliseconds. */
+  examineRest(mostMs: number): void {
+    const end = performance.now() + mostMs;
+    for (const [pid, look] of this.#looks)
+      if (look.pause === 0 && !this.#isForbidden && performance.now() < end) this.#examine(pid, look);
   }
 
   /** The reasons why files are not traced. */
@@ -100,22 +125,58 @@ export class TlsLibraries {
     for (const pid of this.#looks.keys()) if (!pids.has(pid)) this.#looks.delete(pid);
     let left = mostLooks;
     for (const pid of pids) {
-      const look = this.#looks.get(pid) ?? { pause: 1, due: 0 };
+      const look = this.#looks.get(pid) ?? { pause: 0, due: 0, maps: [] };
       this.#looks.set(pid, look);
       if (--look.due > 0 || left === 0 || this.#isForbidden) continue;
-      look.due = look.pause;
-      look.pause = Math.min(look.pause * 2, longestPause);
-      if (this.#examine(`/proc/${pid}`)) left--;
+      if (this.#examine(pid, look)) left--;
+    }
+    this.#releaseUnmapped();
+  }
+
+  get #mapped(): ReadonlySet<string> {
+    return new Set([...this.#looks.values()].flatMap(({ maps }) => maps));
+  }
+
+  /** A traced file cannot be deleted from its disk, nor its file system unmounted. */
+  #releaseUnmapped(): void {
+    const mapped = this.#mapped;
+    for (const [key, file] of this.#watched) {
+      file.unmapped = mapped.has(key) ? 0 : file.unmapped + 1;
+      // By then, each process has been examined since.
+      if (file.unmapped > longestPause) this.#release(key, file);
     }
   }
 
+  /** Releases the file that has been unmapped for the longest time; false if all are mapped. */
+  #makeRoom(): boolean {
+    const mapped = this.#mapped;
+    const unmapped = [...this.#watched].filter(([key]) => !mapped.has(key));
+    const [first] = unmapped.toSorted(([, a], [, b]) => b.unmapped - a.unmapped);
+    if (first) this.#release(...first);
+    return first !== undefined;
+  }
+
+  #release(key: string, { path, links }: Watched): void {
+    this.#watched.delete(key);
+    this.#options.detach(links);
+    this.#options.log.info({ path }, "a TLS library that no process maps is no longer traced");
+  }
+
   /** Whether it could be read: a process may end at any time, and may not be this agent's to read. */
-  #examine(folder: string): boolean {
+  #examine(pid: string, look: Look): boolean {
+    look.due = look.pause || 1;
+    look.pause = Math.min(look.due * 2, longestPause);
+    const folder = `/proc/${pid}`;
     try {
       const program = readlinkSync(`${folder}/exe`).replace(/ \(deleted\)$/, "");
-      for (const file of mappedBy(folder)) {
+      const files = mappedBy(folder);
+      // None of them is released for another one.
+      look.maps = files.map(({ key }) => key).filter((key) => this.#watched.has(key));
+      for (const file of files) {
         if (this.#isForbidden || this.#watched.has(file.key) || this.#others.has(file.key)) continue;
-        if (file.isLibrary || file.path === program) this.#watch(file);
+        if (!file.isLibrary && file.path !== program) continue;
+        this.#watch(file);
+        if (this.#watched.has(file.key)) look.maps = [...look.maps, file.key];
       }
       return true;
     } catch (error) {
@@ -128,8 +189,8 @@ export class TlsLibraries {
   }
 
   #watch(file: Mapped): void {
-    if (this.#watched.size >= mostFiles) {
-      this.#refuse(file, `no more than ${mostFiles} files are watched`);
+    if (this.#watched.size >= mostFiles && !this.#makeRoom()) {
+      this.#say(file, `no more than ${mostFiles} files are watched`);
       return;
     }
     const name = file.names.find((one) => inodeOf(one) === file.inode);
@@ -137,31 +198,37 @@ export class TlsLibraries {
       if (file.isLibrary) this.#refuse(file, "it cannot be opened");
       return;
     }
-    const found = FUNCTIONS.filter((symbol) => !this.#isForbidden && this.#attach(file, name, symbol));
-    if (found.length > 0) {
-      this.#watched.set(file.key, file.path);
-      this.#options.log.info({ path: file.path, functions: found }, "requests in a TLS library are read");
+    const links = FUNCTIONS.flatMap((symbol) => this.#attach(file, name, symbol));
+    if (links.length > 0) {
+      this.#watched.set(file.key, { path: file.path, links, unmapped: 0 });
+      this.#options.log.info({ path: file.path }, "requests in a TLS library are read");
     } else this.#forget(file);
   }
 
-  /** Whether the file has the function. */
-  #attach(file: Mapped, name: string, symbol: string): boolean {
+  /** Links to the function; none if the file does not have it. */
+  #attach(file: Mapped, name: string, symbol: string): readonly number[] {
+    if (this.#isForbidden) return [];
     try {
-      this.#options.attach(name, symbol);
-      return true;
+      return this.#options.attach(name, symbol);
     } catch (error) {
       const { code, message } = error as NativeError;
       this.#isForbidden = code === "EACCES" && !readPrivileges()?.capabilities.has("CAP_SYS_ADMIN");
       if (this.#isForbidden) this.#refuse(file, `${code}: uprobes require CAP_SYS_ADMIN`);
       else if (code !== "ENOENT") this.#refuse(file, message);
-      return false;
+      return [];
     }
   }
 
   #refuse(file: Mapped, why: string): void {
     this.#forget(file);
-    this.#refusal = `${file.path}: ${why}`;
-    this.#options.log.warn({ path: file.path }, `requests in a TLS library are not read: ${why}`);
+    this.#say(file, why);
+  }
+
+  #say({ path }: Mapped, why: string): void {
+    const refusal = `${path}: ${why}`;
+    if (refusal === this.#refusal) return;
+    this.#refusal = refusal;
+    this.#options.log.warn({ path }, `requests in a TLS library are not read: ${why}`);
   }
 
   #forget({ key }: Mapped): void {

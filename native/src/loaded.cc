@@ -194,8 +194,8 @@ void Loaded::Attach(const std::string& name) {
   links_[name] = std::move(links);
 }
 
-void Loaded::AttachFunction(const std::string& name, const std::string& path,
-                            const std::string& function) {
+uint32_t Loaded::AttachFunction(const std::string& name, const std::string& path,
+                                const std::string& function) {
   bpf_program* program = Program(name, "attach");
   const Warnings warnings;
   bpf_uprobe_opts options = {};
@@ -204,12 +204,14 @@ void Loaded::AttachFunction(const std::string& name, const std::string& path,
   options.retprobe = std::string_view(bpf_program__section_name(program)) == "uretprobe";
   bpf_link* link = bpf_program__attach_uprobe_opts(program, -1, path.c_str(), 0, &options);
   if (!link) throw Failure{"attach", errno, name, warnings.text()};
-  function_links_.emplace(name, link);
+  function_links_[++last_function_link_] = {name, Link(link)};
+  return last_function_link_;
 }
 
 void Loaded::Detach(const std::string& program) {
   links_.erase(program);
-  function_links_.erase(program);
+  std::erase_if(function_links_,
+                [&](const auto& entry) { return entry.second.program == program; });
 }
 
 bpf_program* Loaded::Program(const std::string& name, const char* step) const {

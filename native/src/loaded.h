@@ -48,8 +48,10 @@ class Loaded {
 
   void Attach(const std::string& program);
   // To a function of an executable or a library, by the name of its symbol; ENOENT if it has none.
-  void AttachFunction(const std::string& program, const std::string& path,
-                      const std::string& function);
+  // Returns a number for DetachFunction.
+  uint32_t AttachFunction(const std::string& program, const std::string& path,
+                          const std::string& function);
+  void DetachFunction(uint32_t link) { function_links_.erase(link); }
   // Wherever it is attached.
   void Detach(const std::string& program);
   bool attached(const std::string& program) const { return links_.contains(program); }
@@ -76,8 +78,12 @@ class Loaded {
 
   std::unique_ptr<bpf_object, FreeObject> object_;
   std::map<std::string, std::vector<Link>> links_;
-  // By program.
-  std::multimap<std::string, Link> function_links_;
+  struct FunctionLink {
+    std::string program;
+    Link link;
+  };
+  std::map<uint32_t, FunctionLink> function_links_;
+  uint32_t last_function_link_ = 0;
   std::map<std::string, Link> adopted_;
 };
 

@@ -43,6 +43,7 @@ Napi::Function Object::Define(Napi::Env env) {
       env, "BpfObject",
       {InstanceMethod<&Object::Attach>("attach"),
        InstanceMethod<&Object::AttachFunction>("attachFunction"),
+       InstanceMethod<&Object::DetachFunction>("detachFunction"),
        InstanceMethod<&Object::Detach>("detach"), InstanceMethod<&Object::Place>("place"),
        InstanceMethod<&Object::Map>("map"), InstanceMethod<&Object::Programs>("programs"),
        InstanceAccessor<&Object::Misses>("misses"), InstanceMethod<&Object::Iterate>("iterate"),
@@ -72,15 +73,21 @@ void Object::Attach(const Napi::CallbackInfo& info) {
   }
 }
 
-void Object::AttachFunction(const Napi::CallbackInfo& info) {
+Napi::Value Object::AttachFunction(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   try {
-    Open(env, "attach")
-        .AttachFunction(info[0].As<Napi::String>(), info[1].As<Napi::String>(),
-                        info[2].As<Napi::String>());
+    const uint32_t link =
+        Open(env, "attach")
+            .AttachFunction(info[0].As<Napi::String>(), info[1].As<Napi::String>(),
+                            info[2].As<Napi::String>());
+    return Napi::Number::New(env, link);
   } catch (const Failure& failure) {
     Throw(env, failure);
   }
+}
+
+void Object::DetachFunction(const Napi::CallbackInfo& info) {
+  Open(info.Env(), "detach").DetachFunction(info[0].As<Napi::Number>());
 }
 
 void Object::Detach(const Napi::CallbackInfo& info) {

@@ -18,7 +18,8 @@ class Object : public Napi::ObjectWrap<Object> {
 
  private:
   void Attach(const Napi::CallbackInfo& info);
-  void AttachFunction(const Napi::CallbackInfo& info);
+  Napi::Value AttachFunction(const Napi::CallbackInfo& info);
+  void DetachFunction(const Napi::CallbackInfo& info);
   void Detach(const Napi::CallbackInfo& info);
   void Place(const Napi::CallbackInfo& info);
   Napi::Value Map(const Napi::CallbackInfo& info);
