@@ -206,6 +206,8 @@ export class PageServer {
     this.#isRecording = true;
     const { from, to } = asked.interval;
     try {
+      // What is in memory belongs to it.
+      if (!this.#store.isRecording) this.#store.ingest.commit(this.#store.now());
       this.#copier ??= this.#store.copier();
       const { fd, size } = await this.#copier.copy({ from: from / 1e6, to: to / 1e6 });
       response.writeHead(200, {

@@ -22,7 +22,6 @@ describe("the use of the page", () => {
   let stage: FaultyPage;
   let page: Page;
   const show = (path: string) => stage.show(path);
-  const _text = () => stage.text();
   const ask = <T>(path: string) => stage.ask<T>(path);
 
   before(async function () {
