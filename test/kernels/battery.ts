@@ -18,6 +18,9 @@ import { arePeersInstalled, startPeers } from "./peers.ts";
 /** Milliseconds; in an emulated guest on a busy machine, everything is slow. */
 const limit = 300_000;
 
+/** A request that the slow sink has accepted late must not be sent again. */
+const TIMEOUT = "5m";
+
 function configOf(netns: Netns, sink: OtlpSink): string {
   return `version: 1
 filter: { include: { netns: ["${inodeOf(netns)}"] } }
@@ -31,7 +34,7 @@ plugins:
   solisten: { everyCall: true }
   netqtop: { loopback: true }
 exporters:
-  sink: { type: otlp_${sink.protocol}, endpoint: "${sink.endpoint}" }
+  sink: { type: otlp_${sink.protocol}, endpoint: "${sink.endpoint}", timeout: ${TIMEOUT} }
 `;
 }
 
@@ -68,7 +71,7 @@ metrics: { interval: 2s }
 control: { socket: "" }
 shutdown: { timeout: 1m }
 exporters:
-  sink: { type: otlp_${sink.protocol}, endpoint: "${sink.endpoint}" }
+  sink: { type: otlp_${sink.protocol}, endpoint: "${sink.endpoint}", timeout: ${TIMEOUT} }
 `,
     limit,
   });

@@ -22,6 +22,7 @@ describe("console", () => {
       run(netns, "paced", { rate: 1000, seconds }),
       run(netns, "attempt", { count: 5, port: 9 }),
     ]);
+    await netns.settled();
     const { stdout, code } = await agent.stop();
     assert.equal(code, 0);
     const { connections } = one(lines, "summary", "client");

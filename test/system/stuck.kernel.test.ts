@@ -138,6 +138,7 @@ exporters: { sink: { type: otlp_http, endpoint: "${sink.endpoint}", signals: [tr
     process.kill(agent.pid, "SIGSTOP");
     const count = 300;
     await run(netns, "clientCloses", { count });
+    await netns.settled();
     process.kill(agent.pid, "SIGCONT");
     const { stderr } = await agent.stop();
     const said = stderr.flatMap(
