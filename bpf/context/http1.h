@@ -47,6 +47,13 @@ static __always_inline bool is_method(u64 word)
 #define LENGTH_BEGIN 0x2d746e65746e6f63ull
 #define LENGTH_END   0x3a6874676e656cull
 
+/* "transfer", "-encodin" and "g:": of a request, the last coding is `chunked` (RFC 9112, 6.3). */
+#define CODING_BEGIN  0x726566736e617274ull
+#define CODING_MIDDLE 0x6e69646f636e652dull
+#define CODING_END    0x3a67u
+/* Instead of a body's length. */
+#define CHUNKED (~0u)
+
 /* A decimal number, behind blanks. Global: verified once. */
 __noinline u32 read_number(struct scratch *s, u32 at)
 {
@@ -79,11 +86,16 @@ static __always_inline int read_line(struct scratch *s, u32 at, u32 n)
 	if (p[-1] != '\n')
 		return HEAD_OTHER;
 	if (p[0] == '\r' || p[0] == '\n') {
-		s->next = at + (p[0] == '\r' ? 2 : 1) + s->body;
+		s->next = at + (p[0] == '\r' ? 2 : 1) + (s->body == CHUNKED ? 0 : s->body);
 		return HEAD_ENDED;
 	}
+	if ((*(const u64 *)p | NAME_BEGIN_SMALL) == CODING_BEGIN &&
+	    (*(const u64 *)(p + 8) | NAME_BEGIN_SMALL) == CODING_MIDDLE &&
+	    (*(const u16 *)(p + 16) | 0x2020) == (CODING_END | 0x2020))
+		s->body = CHUNKED;
 	if ((*(const u64 *)p | NAME_BEGIN_SMALL) == LENGTH_BEGIN &&
-	    (*(const u64 *)(p + 8) << 8 >> 8 | NAME_BEGIN_SMALL >> 8) == LENGTH_END)
+	    (*(const u64 *)(p + 8) << 8 >> 8 | NAME_BEGIN_SMALL >> 8) == LENGTH_END &&
+	    s->body != CHUNKED)
 		s->body = read_number(s, at + 15);
 	if ((*(const u64 *)p | NAME_BEGIN_SMALL) != NAME_BEGIN ||
 	    (*(const u32 *)(p + 8) | NAME_END_SMALL) != NAME_END)
@@ -159,7 +171,8 @@ static __always_inline bool is_of_interest(const u8 *p, u64 text)
 		return true;
 	line = *(const u64 *)(p + (end_of_first(newlines) & 15));
 	small = line | NAME_BEGIN_SMALL;
-	return small == NAME_BEGIN || small == LENGTH_BEGIN || (u8)line == '\r' || (u8)line == '\n';
+	return small == NAME_BEGIN || small == LENGTH_BEGIN || small == CODING_BEGIN ||
+	       (u8)line == '\r' || (u8)line == '\n';
 }
 
 /* Words that are searched together, and bytes that are searched by one call. */
@@ -195,9 +208,74 @@ __noinline int search_part(struct scratch *s, u32 from, u32 n)
 	return 0;
 }
 
+/* Maximum number of chunks that are followed per message. */
+#define CHUNKS 256
+
+/* The highest bit of a chunk's length. */
+#define LAST_CHUNK (1u << 31)
+
+struct chunks {
+	struct scratch *scratch;
+	u32 n;
+};
+
+static __always_inline u32 digit_of_size(u8 c)
+{
+	u8 number = c - '0', letter = (c | 0x20) - 'a';
+
+	return number < 10 ? number : letter < 6 ? letter + 10 : 16;
+}
+
+/* The length of the chunk whose line begins at `at`, with the line and the end of line behind it; 0: not understood. */
+__noinline u32 chunk_at(struct scratch *s, u32 at)
+{
+	u32 size = 0, digits = 0;
+	const u8 *p;
+
+	if (!s)
+		return 0;
+	p = s->bytes + MASKED(at, SCRATCH_MASK);
+	for (u32 i = 0; i < 7; i++) {
+		u32 d = digit_of_size(p[i]);
+
+		if (d > 15)
+			break;
+		size = size << 4 | d;
+		digits++;
+	}
+	p = s->bytes + MASKED(at + digits, SCRATCH_MASK);
+	if (!digits || p[0] != '\r' || p[1] != '\n')
+		return 0;
+	/* Fields behind the last chunk are rare. */
+	if (!size && (p[2] != '\r' || p[3] != '\n'))
+		return 0;
+	return (digits + size + 4) | (size ? 0 : LAST_CHUNK);
+}
+
+/* Skips one chunk; 1 if it is the last one here. */
+static long skip_chunk(u32 i, struct chunks *chunks)
+{
+	struct scratch *s = chunks->scratch;
+	u32 at = s->next, bytes;
+
+	/* The shortest is the last one of a body. */
+	if (at + 5 > chunks->n)
+		return 1;
+	bytes = chunk_at(s, at);
+	if (!bytes) {
+		COUNT_CORRELATED(ambiguous, 1);
+		s->next = chunks->n;
+		return 1;
+	}
+	s->next = at + (bytes & ~LAST_CHUNK);
+	return bytes & LAST_CHUNK ? 1 : 0;
+}
+
 /* Searches the bytes from `from` up to the end of the head, or to `n`. Global: verified once. */
 __noinline int search_head(struct scratch *s, u32 from, u32 n)
 {
+	struct chunks chunks = { .scratch = s, .n = n };
+
 	if (!s)
 		return HEAD_CONTINUES;
 	s->next = 0;
@@ -207,6 +285,8 @@ __noinline int search_head(struct scratch *s, u32 from, u32 n)
 	for (u32 i = 0; i < SEARCHED; i += PART)
 		if (search_part(s, from + i, n))
 			break;
+	if (s->body == CHUNKED && s->next)
+		bpf_loop(CHUNKS, skip_chunk, &chunks, 0);
 	return s->found;
 }
 

@@ -88,6 +88,36 @@ describe("trace contexts of pipelined requests", () => {
     });
   });
 
+  it("are distinguished from the content of chunked bodies, and counted if what is behind one is not found", async () => {
+    await using w = await watchContexts([], mine);
+    const content = `GET / HTTP/1.1\r\n\r\n${labelled(9)}`;
+    const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
+    const last = "0\r\n\r\n";
+    const asked = [
+      labelled(1, "Transfer-Encoding: chunked").replace("GET", "POST") + chunk(content) + chunk("x") + last,
+      labelled(2, "transfer-encoding:chunked", "content-length: 3").replace("GET", "PUT") + last,
+      get([]),
+      // Its extension is not understood.
+      labelled(3, "transfer-encoding: chunked").replace("GET", "POST") + `1;a=b\r\nx\r\n${last}`,
+    ];
+    await talk([asked.join("")]);
+    const offsets = asked.map((_, i) => asked.slice(0, i).join("").length);
+    assert.deepEqual(sent(w), [
+      [offsets[0], traceparent(1)],
+      [offsets[1], traceparent(2)],
+      [offsets[2], undefined],
+      [offsets[3], traceparent(3)],
+      [asked.join("").length, undefined],
+    ]);
+    assert.deepEqual(await counted(w), {
+      headersSent: 3,
+      headersReceived: 1,
+      // Three requests behind the first, and the extension at both ends.
+      ambiguous: 5,
+      beyondWindow: 0,
+    });
+  });
+
   it("are found in a head that continues in the next message, and behind it", async () => {
     await using w = await watchContexts([], mine);
     const all = upTo(6).map((i) => labelled(i));
