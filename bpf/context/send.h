@@ -216,8 +216,12 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 	}
 	if (c && m.follows_gap)
 		end_at_gap(&m, c);
-	/* The table is specific to this socket; the thread's context covers everything that the thread does. */
-	if (reads_threads && !has_context && !(c && c->has_table_seq)) {
+	/*
+	 * The table is specific to this socket; the thread's context covers everything that the thread does. The agent is
+	 * asked about a process at its sockets' first messages; before it has found anything, nothing is read later.
+	 */
+	if (reads_threads && !has_context && (announcements || !(c && c->n)) &&
+	    !(c && c->has_table_seq)) {
 		int says = read_thread(sk, &m, &c);
 
 		if (says != THREAD_UNKNOWN)
