@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import type { Browser, Page } from "puppeteer-core";
 import type { Finding } from "../../store/answers.ts";
 import { openBrowser } from "../support/browser.ts";
-import { CONNECT, CONNECTION, type Made, outbound } from "../support/page.ts";
+import { ACCEPT, CONNECT, CONNECTION, type Made, outbound, traceId } from "../support/page.ts";
 import { Served } from "../support/page-server.ts";
 
 const REFUSED: Finding = {
@@ -210,6 +210,23 @@ describe("parts of the page", () => {
     assert.ok(await page.$(".edge.slow-0"));
     await page.locator("::-p-text(Its connections)").click();
     assert.equal(await parameter("q"), "peer:10.0.0.0/24 port:5432 direction:outbound");
+  });
+
+  it("draws no SYN that took a second if its retransmission is not stored", async () => {
+    const start = Date.now() / 1000 - 30;
+    const accepted = {
+      ...{ "wirespan.connection.direction": "inbound", "wirespan.tcp.accept.queue_wait": 0.1 },
+      ...{ "network.local.address": "10.0.0.9", "network.local.port": 5432 },
+      ...{ "network.peer.address": "10.0.9.9", "network.peer.port": 40_000, "wirespan.connection.id": "2" },
+    };
+    const { store } = served;
+    const made = { trace: 900, service: "slow" };
+    store.spans(CONNECT, [{ ...made, start, duration: 1.03, attributes: outbound(9) }]);
+    store.spans(ACCEPT, [{ ...made, start: start + 1.02, duration: 0.1, attributes: outbound(9, accepted) }]);
+    await show(`/c/${Buffer.from(traceId(900)).toString("hex")}`);
+    await page.waitForSelector(".waterfall");
+    const syns = await page.$$eval(".syn title", (all) => all.map(({ textContent }) => textContent));
+    assert.deepEqual(syns, ["SYN to slow, which did not receive it"]);
   });
 
   it("draws the subject of a finding over time", async () => {

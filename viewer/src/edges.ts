@@ -36,6 +36,9 @@ export function edgeTerms({ seenBy, from, to, port }: MapEdge): string {
   return `${which ?? ""} port:${port} direction:${seenBy === "opener" ? "outbound" : "inbound"}`.trim();
 }
 
+/** A time; 0: it is not known. */
+const known = (seconds: number) => (seconds > 0 ? duration(seconds) : "");
+
 /** What the width of an edge means: its name, the value, and how it is written. */
 export const WEIGHTS: Readonly<
   Record<
@@ -53,8 +56,8 @@ export const WEIGHTS: Readonly<
     ({ counts }) => (counts.sent ?? 0) + (counts.received ?? 0),
     (value, seconds) => `${bytes(value / seconds)}/s`,
   ],
-  connect: ["time to connect, p99", ({ connectP99 = 0 }) => connectP99, (value) => duration(value)],
-  rtt: ["round trip", ({ rttP50 = 0 }) => rttP50, (value) => duration(value)],
+  connect: ["time to connect, p99", ({ connectP99 = 0 }) => connectP99, known],
+  rtt: ["round trip", ({ rttP50 = 0 }) => rttP50, known],
   again: [
     "retransmitted",
     ({ counts }) => (counts.segments ? (counts.retransmits ?? 0) / counts.segments : 0),

@@ -23,7 +23,9 @@ export function readsAs(edge: MapEdge, was: MapEdge | undefined): string {
   const isFar = rttP50 !== undefined && rttP50 >= LONG.rtt && isMore(rttP50, was?.rttP50 ?? rttP50);
   const wire = isFar
     ? `the path is slow (round trip ${duration(rttP50)}, ${duration(was?.rttP50)} before)`
-    : rttP50 !== undefined && "the network is fine (the round trip is as before)";
+    : rttP50 !== undefined &&
+      was?.rttP50 !== undefined &&
+      "the network is fine (the round trip is as before)";
   const says: string[] = [];
   const [cause] = Object.entries(edge.causes).sort(([, a], [, b]) => b - a)[0] ?? [];
   if (cause !== undefined && share(counts.failed, counts.connects || counts.accepts) > 0.01)

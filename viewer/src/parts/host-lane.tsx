@@ -4,6 +4,9 @@ import type { Line } from "../../../store/answers.ts";
 /** Height of one, pixels. */
 export const HOST_LANE = 26;
 
+/** Of its name. */
+const LETTERS = 28;
+
 /** A value of the host over time. */
 export interface HostLine {
   readonly name: string;
@@ -37,7 +40,7 @@ export function HostLane(props: {
     <g class={isBad ? "host bad" : "host"}>
       <title>{`${name}: ${value}, from a minute before to a minute after`}</title>
       <text x={6} y={y + 17}>
-        {name.slice(0, 28)}
+        {name.length > LETTERS ? `${name.slice(0, LETTERS - 1)}…` : name}
       </text>
       <line class="grid" x1={left} x2={x(to)} y1={y + HOST_LANE - 4} y2={y + HOST_LANE - 4} />
       <path d={path} />

@@ -39,6 +39,8 @@ export interface Syn {
 }
 
 const ID = "wirespan.connection.id";
+/** Seconds that a SYN takes at most within this host: less than until it is retransmitted. */
+const LONGEST_WAY = 0.5;
 const ENDS = ["tcp connection", "tcp connect", "tcp accept"];
 
 /** Parents before their children, each with its depth; a span whose parent is not stored is a root. */
@@ -89,7 +91,8 @@ function withSyns(all: readonly Lane[]): Lane[] {
   const again = opener.marks.filter(({ kind, label }) => kind === "retransmit" && label.startsWith("syn "));
   const sent = [opener.phases[0]!.from, ...again.map(({ at }) => at)].sort((a, b) => a - b);
   const begin = acceptor.phases[0]!.from;
-  const arrived = sent.findLastIndex((at) => at <= begin);
+  // A retransmission that is not reported must not look like a SYN that took a second.
+  const arrived = sent.findLastIndex((at) => at <= begin && begin - at < LONGEST_WAY);
   const syns = sent.map((at, i): Syn => {
     if (i === arrived) return { sent: at, to: acceptor, arrived: begin, isDropped: false };
     const next = sent[i + 1] ?? Number.POSITIVE_INFINITY;
