@@ -1,5 +1,5 @@
 // The vitals of an interval: from sums by edge, and from metrics of the host. Tests: store/query/queries.test.ts,
-// test/system/viewer-screens.kernel.test.ts.
+// store/query/vitals.test.ts, test/system/viewer-screens.kernel.test.ts.
 import type { VitalLines, Vitals } from "../answers.ts";
 import { Sums } from "../sums/edge.ts";
 import type { EdgeWindows } from "./edges.ts";
