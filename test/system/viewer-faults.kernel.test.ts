@@ -147,9 +147,9 @@ const FAULTS: readonly Fault[] = [
     text: /is [\d.]+ ms at the median; it was [\d.]+ [µm]s/,
     async calm(stage) {
       await stage.runElsewhere("server", "serve", String(PORT), "echo");
-      await stage.run("client", "ask", addresses.b, String(PORT), "4", "chat");
+      await stage.run("client", "ask", addresses.b, String(PORT), "2", "chat");
     },
-    stage: (stage) => shape(stage, "rate 200kbit burst 1600 latency 2s"),
+    stage: (stage) => shape(stage, "rate 70kbit burst 1600 latency 2s"),
   },
   {
     what: "one sender that fills a queue",
