@@ -204,7 +204,7 @@ log: {level: loud}
       `filter: {exclude: {localAddress: [${"::1, ".repeat(17)}]}}`,
       /:1: filter\.exclude\.localAddress: expected a list, .*, at most 16 of them, got/,
     ],
-    ["a port that is none", "health: {address: 127.0.0.1:65536}", /health\.address: expected host:port/],
+    ["a port above 65535", "health: {address: 127.0.0.1:65536}", /health\.address: expected host:port/],
     ["a boolean in other words", "strict: yes", /strict: expected true or false, got "yes"$/],
     [
       "a drain interval of nothing",

@@ -239,7 +239,7 @@ describe("names", () => {
     const source = new Settable();
     const entries = Array.from({ length: 5000 }, (_, i) => [`c${i}`, { "container.name": `n${i}` }] as const);
     source.containers = { ["x".repeat(257)]: { "container.name": "long" }, ...Object.fromEntries(entries) };
-    source.containers.c1 = { "container.name": 5 as never };
+    source.containers.c1 = JSON.parse(`{"container.name": 5}`);
     source.containers.c0 = { "container.name": "x".repeat(300), "k8s.pod.name": "a\u001b[2J" };
     using names = new Names([source], recorder().log);
     await names.start();
